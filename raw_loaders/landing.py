@@ -1,0 +1,52 @@
+"""Lists what lies in a landing folder."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from raw_loaders.dictionary import Dictionary, PathFacts
+from raw_loaders.errors import LandingError
+
+
+@dataclass(slots=True, frozen=True)
+class LandedFile:
+    """One file of the landing: its path relative to the landing ('/' separated), its stat, and what its path says."""
+
+    source_file: str
+    size: int
+    mtime_ns: int
+    inode: int
+    facts: PathFacts
+
+
+def scan_landing(landing: Path, dictionary: Dictionary) -> list[LandedFile]:
+    """Every file below `landing`, sorted by path. Raises LandingError when there is no such folder or nothing to load in it."""
+    if not landing.is_dir():
+        what = "is no folder" if landing.exists() else "does not exist"
+        raise LandingError(f"The landing {landing} {what}: name the folder that holds the bot's log tree.")
+    files = sorted(_walk(landing, "", dictionary), key=lambda file: file.source_file)
+    if not any(file.facts.stream for file in files):
+        raise LandingError(f"No file of a known stream lies in {landing} ({len(files)} other files): {_hint(landing)}.")
+    return files
+
+
+def _hint(landing: Path) -> str:
+    inner = [entry.name for entry in sorted(landing.iterdir()) if (entry / "5m").is_dir() or (entry / "1h").is_dir()]
+    if inner:
+        return f"did you mean {landing / inner[0]}?"
+    return "the landing is the folder with the bots' folders 5m, 1h, 12h, 24h in it"
+
+
+def _walk(folder: Path, prefix: str, dictionary: Dictionary) -> Iterator[LandedFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry.path), name + "/", dictionary)
+                continue
+            try:
+                stat = entry.stat()
+            except FileNotFoundError:  # a dangling link, or a file that went away since the folder was listed
+                continue
+            yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))

@@ -1,0 +1,169 @@
+"""Loads a landing folder: everything that has landed and is not yet read, file by file."""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+from tqdm import tqdm
+
+from raw_loaders.dictionary import Dictionary, load_dictionary
+from raw_loaders.errors import FileChangedError, FilesUnreadableError, LandingError, is_disk_full
+from raw_loaders.landing import LandedFile, scan_landing
+from raw_loaders.ledger import LedgerEntry, decide_mode, file_row, read_ledger, write_file_row
+from raw_loaders.load_file import FileLoad, FileLoader
+from raw_loaders.warehouse import get_meta, open_warehouse, set_meta
+
+
+@dataclass
+class LoadReport:
+    """What one load did. `files_read` has an entry per file that was read, `unchanged` counts those that cost a stat only."""
+
+    load_id: str
+    started_at: dt.datetime
+    files_read: list[FileLoad] = field(default_factory=list)
+    unchanged: int = 0
+    missing: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes of landed files this load looked at."""
+        return sum(file.bytes_read for file in self.files_read)
+
+    def raise_if_unreadable(self) -> None:
+        """Raise FilesUnreadableError naming the files that could not be read, when there are any."""
+        if self.unreadable:
+            first, reason = next(iter(self.unreadable.items()))
+            more = f" and {len(self.unreadable) - 1} more" if len(self.unreadable) > 1 else ""
+            raise FilesUnreadableError(
+                f"{first}{more} could not be read ({reason}): every other file is loaded; "
+                "mend the file or its rights and run the same command again."
+            )
+
+
+def load_landing(
+    landing: Path,
+    warehouse: Path,
+    *,
+    streams: Sequence[str] | None = None,
+    progress: bool = False,
+    lock_wait_s: float = 30.0,
+    adopt: bool = False,
+    reread: bool = False,
+) -> LoadReport:
+    """Bring the raw tables of `warehouse` in line with the files in `landing`.
+
+    Every file is one transaction, so a load that dies anywhere is continued by the next. `streams` limits the load to some
+    streams, `adopt` accepts a landing that has moved, `reread` reads all files again. Raises LoaderError for every expected
+    fault; files that cannot be read are noted in the report (`raise_if_unreadable`), the others are loaded.
+    """
+    dictionary = load_dictionary()
+    _check_streams(streams, dictionary)
+    landed = scan_landing(landing, dictionary)
+    now = dt.datetime.now(dt.UTC)
+    report = LoadReport(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now)
+    with open_warehouse(warehouse, dictionary, lock_wait_s=lock_wait_s) as connection:
+        is_synthetic = any(file.source_file == dictionary.synthetic_marker for file in landed)
+        _check_landing(connection, landing, warehouse, is_synthetic=is_synthetic, adopt=adopt)
+        ledger = read_ledger(connection)
+        _note_other_files(connection, landed, ledger, report, is_synthetic=is_synthetic)
+        wanted = [file for file in landed if file.facts.stream and (streams is None or file.facts.stream in streams)]
+        todo = [file for file in wanted if reread or decide_mode(file, ledger.get(file.source_file)) != "unchanged"]
+        report.unchanged = len(wanted) - len(todo)
+        loader = FileLoader(connection, landing, report.load_id, is_synthetic=is_synthetic)
+        size = sum(_bytes_to_read(file, ledger.get(file.source_file)) for file in todo)
+        with tqdm(total=size, unit="B", unit_scale=True, desc="load", disable=not progress, leave=False) as bar:
+            for file in todo:
+                entry = ledger.get(file.source_file)
+                _load_one(loader, dictionary, file, entry, report, reread=reread, advance=bar.update)
+    return report
+
+
+def _check_streams(streams: Sequence[str] | None, dictionary: Dictionary) -> None:
+    unknown = sorted(set(streams or ()) - set(dictionary.streams))
+    if unknown:
+        raise LandingError(f"No stream is called {unknown[0]}: the streams are {', '.join(dictionary.streams)}.")
+
+
+def _check_landing(
+    connection: duckdb.DuckDBPyConnection, landing: Path, warehouse: Path, *, is_synthetic: bool, adopt: bool
+) -> None:
+    """One warehouse holds one landing: paths are keys, so a second tree would overwrite the first one's rows."""
+    here, held = str(landing.resolve()), get_meta(connection, "landing")
+    kind, held_kind = str(is_synthetic).lower(), get_meta(connection, "is_synthetic")
+    if held is not None and held_kind != kind:
+        was, now = ("synthetic", "real") if held_kind == "true" else ("real", "synthetic")
+        raise LandingError(
+            f"The warehouse {warehouse} holds {was} data from {held} and {here} is {now}: name another warehouse for it."
+        )
+    if held is not None and held != here and not adopt:
+        raise LandingError(
+            f"The warehouse {warehouse} holds the landing {held}, not {here}: name another warehouse, "
+            "or, if that folder was moved here, load it once with --adopt."
+        )
+    if held != here:
+        set_meta(connection, "landing", here)
+        set_meta(connection, "is_synthetic", kind)
+
+
+def _note_other_files(
+    connection: duckdb.DuckDBPyConnection,
+    landed: Sequence[LandedFile],
+    ledger: dict[str, LedgerEntry],
+    report: LoadReport,
+    *,
+    is_synthetic: bool,
+) -> None:
+    """List files that are no stream's, and mark those of the ledger that have gone (their rows stay) or come back."""
+    connection.execute("begin")
+    for file in landed:
+        entry = ledger.get(file.source_file)
+        if file.facts.stream is None and (entry is None or not entry.has_stat_of(file) or entry.status != file.facts.kind):
+            write_file_row(connection, file_row(file, file.facts.kind, file.facts.reason, is_synthetic=is_synthetic))
+        elif entry is not None and entry.status == "missing" and entry.has_stat_of(file):
+            status = "salvaged" if entry.bytes_damaged else "loaded"
+            _set_status(connection, file.source_file, status, None)
+    present = {file.source_file for file in landed}
+    for entry in ledger.values():
+        if entry.source_file not in present:
+            report.missing += 1
+            if entry.status != "missing":
+                _set_status(connection, entry.source_file, "missing", "no longer in the landing; its rows are kept")
+    connection.execute("commit")
+
+
+def _set_status(connection: duckdb.DuckDBPyConnection, source_file: str, status: str, reason: str | None) -> None:
+    connection.execute("update raw.files set status = ?, status_reason = ? where source_file = ?", [status, reason, source_file])
+
+
+def _bytes_to_read(file: LandedFile, entry: LedgerEntry | None) -> int:
+    is_grown = decide_mode(file, entry) == "maybe_grown"
+    return file.size - (entry.resume.file_offset if is_grown else 0)
+
+
+def _load_one(
+    loader: FileLoader,
+    dictionary: Dictionary,
+    file: LandedFile,
+    entry: LedgerEntry | None,
+    report: LoadReport,
+    *,
+    reread: bool,
+    advance: Callable[[int], object],
+) -> None:
+    stream = dictionary.streams[file.facts.stream]
+    try:
+        report.files_read.append(loader.load(stream, file, entry, reread=reread, advance=advance))
+    except (OSError, FileChangedError) as error:
+        if is_disk_full(error):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        report.unreadable[file.source_file] = reason
+        if entry is None or entry.load_id is None:
+            row = file_row(file, "unreadable", reason, is_synthetic=loader.is_synthetic)
+            write_file_row(loader.connection, row)
+        else:
+            _set_status(loader.connection, file.source_file, "unreadable", reason)
