@@ -15,7 +15,7 @@ from raw_loaders.gzip_members import MAGIC, InflateResult, inflate_member, is_me
 
 CHUNK = 4 << 20
 MIN_MEMBERS_FOR_BATCH = 4
-MAX_BATCH_TEXT = 64 << 20
+MAX_BATCH_TEXT = 32 << 20
 _TRAILER = 8
 
 
@@ -82,7 +82,8 @@ class GzipReader:
             reason, lost = "not_gzip", 1 + lost
         elif after == self.window.end and (MAGIC.startswith(head[:3]) or head.startswith(MAGIC)):
             reason, lost = "truncated_member", 1
-        elif not head.strip(b"\0") and after - offset <= CHUNK:
+        elif not head.strip(b"\0") and _TRAILER <= after - offset <= CHUNK:
+            # a hole in the file; fewer zero bytes are the end of an overwritten member, whose last bytes are zeros
             reason, lost = "zero_padding", 0
         else:
             reason, lost = "stray_bytes", 1 + lost

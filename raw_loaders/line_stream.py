@@ -22,7 +22,7 @@ LINE_SCHEMA = pa.schema([("line", pa.string()), *_PLACE])
 REJECT_SCHEMA = pa.schema(
     [*LINE_SCHEMA, ("reader_reason", pa.string()), ("reader_text", pa.string()), ("text_bytes", pa.int64())]
 )
-READ_AHEAD_BATCHES = 2
+READ_AHEAD_BATCHES = 1
 READ_AHEAD_FROM_BYTES = 8 << 20
 
 
