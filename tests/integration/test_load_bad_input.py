@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from raw_tables import FILLS, SIGNALS, assert_reconciled, fill, line, member, put, raw_state
 
 from raw_loaders.load import load_landing
+from raw_tables import FILLS, SIGNALS, assert_reconciled, fill, line, member, put, raw_state
 
 
 def run_load(landing: Path, warehouse: Path, *extra: str) -> subprocess.CompletedProcess[str]:

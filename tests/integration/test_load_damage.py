@@ -10,9 +10,9 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from raw_tables import FILLS, SIGNALS, assert_reconciled, fill, line, member, put
 
 from raw_loaders.load import load_landing
+from raw_tables import FILLS, SIGNALS, assert_reconciled, fill, line, member, put
 
 
 def load(landing: Path, data: bytes, source_file: str = FILLS) -> duckdb.DuckDBPyConnection:

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from raw_tables import FILLS, SIGNALS, assert_reconciled, fill, line, member, put, raw_state
 
 from raw_loaders.load import load_landing
+from raw_tables import FILLS, SIGNALS, assert_reconciled, fill, line, member, put, raw_state
 
 
 def fresh_state(landing: Path, folder: Path) -> dict[str, list[tuple]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from raw_tables import assert_reconciled
 
 from raw_loaders.load import load_landing
 from raw_loaders.simulate.defects import KINDS
+from raw_tables import assert_reconciled
 
 
 @pytest.mark.parametrize("one_member", [False, True])

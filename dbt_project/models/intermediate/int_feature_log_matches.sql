@@ -1,0 +1,29 @@
+-- feature_log repeats the bar's return, the first model feature of its decision's signals record.
+with records as (
+    select
+        {{ row_key('raw') }} as row_key,
+        record ->> '$.asset' as symbol,
+        try_cast(record ->> '$.ts_ist' as timestamptz) as bar_open_at,
+        try_cast(record ->> '$.bar_id' as bigint) as bar_counter,
+        round(try_cast(record ->> '$.price_change_bps' as double), 6) as fingerprint,
+        -- share of 1000 coins that the bar's volume reaches, taken back out of the liquidity score
+        round(
+            2 * try_cast(record ->> '$.liquidity_score' as double)
+            - greatest(0, 1 - try_cast(record ->> '$.spread_bps' as double) / 50),
+            6
+        ) as volume_share
+    from {{ source('raw', 'feature_log') }} as raw
+),
+
+candidates as (
+    select decision_id, first_seen_at, symbol, bar_open_at, bar_counter, round(1e4 * feature_mom_1, 6) as fingerprint
+    from {{ ref('int_decisions') }}
+),
+
+matches as (
+    {{ match_by_content('records', 'candidates') }}
+)
+
+select matches.row_key, matches.decision_id, matches.method, matches.unattributed_reason, records.volume_share
+from matches
+inner join records using (row_key)

@@ -1,0 +1,83 @@
+with raw as (select * from {{ source('raw', 'market_ingest_log') }}),
+
+files as (select * from {{ source('raw', 'files') }}),
+
+decisions as (select * from {{ ref('int_decisions') }}),
+
+matches as (select * from {{ ref('int_run_record_matches') }} where stream = 'market_ingest_log'),
+
+parsed as (
+    select
+        source_file, line_no, {{ row_key('raw') }} as row_key, record, emitted_at, load_id,
+        json_transform(record, '{
+            "run_id": "VARCHAR", "asset": "VARCHAR", "spread_bps": "DOUBLE", "hour_bucket": "INTEGER",
+            "weekday": "INTEGER", "range_bps": "DOUBLE", "ts_ist": "VARCHAR", "schema_v": "VARCHAR",
+            "bar_id": "BIGINT"
+        }') as fields
+    from raw
+),
+
+typed as (
+    select
+        source_file, line_no, row_key, emitted_at, load_id,
+        fields.run_id,
+        fields.asset as symbol,
+        {{ exact_decimal('record', 'mid') }} as bar_close_px,
+        fields.spread_bps,
+        fields.hour_bucket as bar_open_hour_ist,
+        fields.weekday as bar_open_weekday_ist,
+        fields.range_bps as bar_range_bps,
+        fields.schema_v as schema_version,
+        fields.bar_id as llm_bar_id
+    from parsed
+),
+
+attributed as (
+    select
+        typed.*,
+        matches.decision_id,
+        decisions.bot,
+        matches.bot_method,
+        'record' as run_method,
+        matches.unattributed_reason,
+        decisions.bar_open_at,
+        decisions.bar_counter,
+        decisions.replica_no,
+        coalesce(decisions.is_canonical, false) as is_canonical,
+        files.partition_date,
+        files.is_synthetic
+    from typed
+    left join files on typed.source_file = files.source_file
+    left join matches on typed.row_key = matches.row_key
+    left join decisions on matches.decision_id = decisions.decision_id
+)
+
+select
+    source_file,
+    line_no,
+    decision_id,
+    bot,
+    bot_method,
+    run_id,
+    run_method,
+    unattributed_reason,
+    symbol,
+    bar_open_at,
+    bar_open_at + {{ bar_length('bot') }} as bar_close_at,
+    bar_counter,
+    emitted_at,
+    {{ date_ist('emitted_at') }} as emitted_date_ist,
+    {{ date_utc('emitted_at') }} as emitted_date_utc,
+    replica_no,
+    is_canonical,
+    bar_close_px,
+    spread_bps,
+    bar_open_hour_ist,
+    bar_open_weekday_ist,
+    bar_range_bps,
+    schema_version,
+    llm_bar_id,
+    partition_date,
+    is_synthetic,
+    load_id
+from attributed

@@ -1,0 +1,27 @@
+{# Leakage: the matched calibration_log record was written before the entry (at the same instant only within one burst), by
+   the same run, bot and symbol; read from the records themselves, not from what the model says of them. #}
+{% test no_later_calibration(model) %}
+with signals as (select decision_id, emitted_at from {{ ref('stg_signals') }} where decision_id is not null),
+
+entries as (
+    select entries.*, coalesce(signals.emitted_at, executions.emitted_at, entries.entered_at) as recorded_at
+    from {{ model }} as entries
+    left join signals on entries.entry_kind = 'decision' and entries.decision_id = signals.decision_id
+    left join {{ ref('stg_execution_log') }} as executions
+        on entries.source_file = executions.source_file and entries.line_no = executions.line_no
+)
+
+select entries.entry_kind, entries.entry_id, entries.recorded_at, calibrations.emitted_at as calibrated_at
+from entries
+left join {{ ref('stg_calibration_log') }} as calibrations
+    on entries.calibration_source_file = calibrations.source_file
+    and entries.calibration_line_no = calibrations.line_no
+where entries.match_method <> 'none'
+    and (
+        calibrations.source_file is null
+        or calibrations.emitted_at > entries.recorded_at
+        or (calibrations.emitted_at = entries.recorded_at and calibrations.decision_id is distinct from entries.decision_id)
+        or (calibrations.run_id, calibrations.bot, calibrations.symbol) is distinct from (entries.run_id, entries.bot, entries.symbol)
+        or entries.match_lag_ms < 0
+    )
+{% endtest %}

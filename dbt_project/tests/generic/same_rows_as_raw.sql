@@ -1,0 +1,15 @@
+{# Staging neither drops nor doubles nor invents a row: each accepted line of the stream (of one shape, if named) is there once. #}
+{% test same_rows_as_raw(model, stream, shape=none) %}
+with staged as (select source_file, line_no, count(*) as staged_count from {{ model }} group by source_file, line_no),
+
+landed as (
+    select source_file, line_no
+    from {{ source('raw', stream) }}
+    {% if shape %}where {{ cost_shape('record') }} = '{{ shape }}'{% endif %}
+)
+
+select source_file, line_no, coalesce(staged_count, 0) as staged_count, landed.line_no is not null as has_landed
+from landed
+full outer join staged using (source_file, line_no)
+where landed.line_no is null or staged_count is distinct from 1
+{% endtest %}
