@@ -1,0 +1,1 @@
+"""The assets: landed streams, raw tables, dbt models, and the reconciliation of days."""

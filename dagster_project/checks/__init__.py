@@ -1,0 +1,1 @@
+"""Reconciliation checks: nothing that landed may disappear on its way to staging."""

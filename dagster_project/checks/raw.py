@@ -1,0 +1,186 @@
+"""Checks of the raw layer. Each blocks the dbt models: what does not add up must not be staged."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import dagster as dg
+import duckdb
+
+from dagster_project.assets.keys import raw_key
+from dagster_project.checks.landed import LandedPartition, landed_partitions
+from dagster_project.checks.result import outcome
+from dagster_project.queries import Row, rows
+from dagster_project.resources import WRITER_POOL, Warehouse
+from dagster_project.settings import Settings
+from raw_loaders.dictionary import Dictionary
+
+LINES = "lines_are_accepted_or_rejected"
+BYTES = "bytes_are_read_or_damaged"
+PARTITIONS = "every_landed_partition_is_loaded"
+DESCRIPTIONS = {
+    LINES: "For each file: lines = accepted + rejected; as many rows lie in the raw table and in raw.rejected_lines.",
+    BYTES: "For each file: its size = bytes read + bytes damaged, and each damaged byte lies in raw.damaged_ranges.",
+    PARTITIONS: "Each landed date= folder and plain file is loaded and has rows, rejected lines or documented damage.",
+}
+_RELOAD = "Read all files anew (`python -m raw_loaders load … --reread`), then `make run`; the rows of a file follow its bytes."
+
+
+def raw_checks(settings: Settings, dictionary: Dictionary) -> dg.AssetChecksDefinition:
+    """Three checks per raw stream, evaluated together."""
+
+    @dg.multi_asset_check(
+        name="check_raw",
+        specs=[
+            dg.AssetCheckSpec(name, asset=raw_key(stream), blocking=True, description=DESCRIPTIONS[name])
+            for stream in dictionary.streams
+            for name in (LINES, BYTES, PARTITIONS)
+        ],
+        can_subset=True,
+        pool=WRITER_POOL,
+    )
+    def check_raw(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+        started = context.instance.get_run_record_by_id(context.run.run_id).start_time or time.time()
+        landed = landed_partitions(settings.landing, dictionary, not_after_s=started)
+        questions: dict[str, Callable[[str], dg.AssetCheckResult]] = {
+            LINES: lambda stream: check_lines(con, stream),
+            BYTES: lambda stream: check_bytes(con, stream),
+            PARTITIONS: lambda stream: check_partitions(con, stream, landed.get(stream, ())),
+        }
+        with warehouse.connect(read_only=True) as con:
+            for key in sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name)):
+                yield questions[key.name](key.asset_key.path[-1])
+
+    return check_raw
+
+
+def _no_files(stream: str) -> str:
+    return f"no file of the stream {stream} has landed"
+
+
+def check_lines(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckResult:
+    """Compare the ledger's counts with each other and with the rows that are really there, file by file."""
+    found = rows(
+        con,
+        f"""
+        with ledger as (
+            select source_file, lines, accepted, rejected from raw.files where stream = $stream
+        ),
+        accepted_rows as (
+            select source_file, count(*) as row_count, count(distinct line_no) as line_count
+            from raw."{stream}" group by source_file
+        ),
+        rejected_rows as (
+            select source_file, count(*) as row_count
+            from raw.rejected_lines where stream = $stream group by source_file
+        ),
+        loads as (
+            select source_file, sum(lines)::bigint as lines from raw.loads where stream = $stream group by source_file
+        )
+        select source_file, ledger.lines, ledger.accepted, ledger.rejected,
+               coalesce(accepted_rows.row_count, 0) as rows_in_table,
+               coalesce(accepted_rows.line_count, 0) as line_numbers_in_table,
+               coalesce(rejected_rows.row_count, 0) as rows_rejected,
+               coalesce(loads.lines, 0) as lines_in_loads
+        from ledger
+        full join accepted_rows using (source_file)
+        full join rejected_rows using (source_file)
+        full join loads using (source_file)
+        order by source_file
+        """,
+        {"stream": stream},
+    )
+    failing = [row for row in found if not _lines_add_up(row)]
+    return outcome(
+        raw_key(stream),
+        LINES,
+        rows_examined=len(found),
+        failing=failing,
+        remedy=_RELOAD,
+        nothing_because=_no_files(stream),
+    )
+
+
+def _lines_add_up(row: Row) -> bool:
+    return (
+        row["lines"] is not None
+        and row["lines"] == row["accepted"] + row["rejected"] == row["lines_in_loads"]
+        and row["accepted"] == row["rows_in_table"] == row["line_numbers_in_table"]
+        and row["rejected"] == row["rows_rejected"]
+    )
+
+
+def check_bytes(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckResult:
+    """Each byte of each file is either read or in a damaged range."""
+    found = rows(
+        con,
+        """
+        with damage as (
+            select source_file, sum(byte_end - byte_start)::bigint as bytes_in_ranges,
+                   sum(min_lost_records)::bigint as lost_in_ranges
+            from raw.damaged_ranges where stream = $stream group by source_file
+        )
+        select source_file, files.size_bytes, files.bytes_read, files.bytes_damaged,
+               coalesce(damage.bytes_in_ranges, 0) as bytes_in_ranges,
+               files.min_lost_records, coalesce(damage.lost_in_ranges, 0) as lost_in_ranges
+        from (select * from raw.files where stream = $stream) as files
+        full join damage using (source_file)
+        order by source_file
+        """,
+        {"stream": stream},
+    )
+    failing = [
+        row
+        for row in found
+        if row["size_bytes"] is None
+        or row["size_bytes"] != row["bytes_read"] + row["bytes_damaged"]
+        or row["bytes_damaged"] != row["bytes_in_ranges"]
+        or row["min_lost_records"] != row["lost_in_ranges"]
+    ]
+    facts = {"bytes_examined": sum(row["size_bytes"] or 0 for row in found)}
+    return outcome(
+        raw_key(stream),
+        BYTES,
+        rows_examined=len(found),
+        failing=failing,
+        remedy=_RELOAD,
+        nothing_because=_no_files(stream),
+        facts=facts,
+    )
+
+
+def check_partitions(con: duckdb.DuckDBPyConnection, stream: str, landed: Sequence[LandedPartition]) -> dg.AssetCheckResult:
+    """Each partition in the landing (found by folder names alone) is in the ledger with something to show for it."""
+    ledger = {
+        row["source_file"]: row
+        for row in rows(
+            con,
+            "select source_file, status, status_reason, lines, bytes_damaged from raw.files where stream = $stream",
+            {"stream": stream},
+        )
+    }
+    failing = [
+        {"partition": partition.name, "file": file, "fault": fault}
+        for partition in landed
+        for file, fault in _partition_faults(partition, ledger)
+    ]
+    return outcome(
+        raw_key(stream),
+        PARTITIONS,
+        rows_examined=len(landed),
+        failing=failing,
+        remedy="Make the file readable and run `make run`; a path the loader does not know belongs into the stream's "
+        "entry of the dictionary.",
+        # files that are only in the ledger and gone from the landing are no reason to call the check idle
+        nothing_because=_no_files(stream) if not ledger else f"no file of the stream {stream} lies in the landing any more",
+    )
+
+
+def _partition_faults(partition: LandedPartition, ledger: dict[str, Row]) -> Iterator[tuple[str, str]]:
+    for file in partition.files:
+        if file not in ledger:
+            yield file, "not in raw.files"
+        elif ledger[file]["status"] not in ("loaded", "salvaged"):
+            yield file, f"{ledger[file]['status']}: {ledger[file]['status_reason']}"
+    known = [ledger[file] for file in partition.files if file in ledger]
+    if partition.size_bytes and known and not any(row["lines"] or row["bytes_damaged"] for row in known):
+        yield partition.files[0], "bytes have landed, but there is neither a row nor damage"

@@ -1,0 +1,156 @@
+"""`python -m dagster_project run | prepare`: what `make run` and `make ui` call."""
+
+import argparse
+import contextlib
+import datetime as dt
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import duckdb
+
+from dagster_project import ops_tables, summary
+from dagster_project.assets.day_reconciliation import unreconciled_days
+from dagster_project.build import build_definitions
+from dagster_project.instance import prepare_home
+from dagster_project.landing import make_demo_landing, make_room_for_real_logs
+from dagster_project.partitions import DAY_FORMAT
+from dagster_project.resources import warehouse_resource
+from dagster_project.runner import RunFailedError, RunResult, Span, day_span, execute, hour_span
+from dagster_project.schedules import DAILY_JOB, HOURLY_JOB
+from dagster_project.settings import Settings, SettingsError, remember_landing
+from raw_loaders.dictionary import load_dictionary
+from raw_loaders.errors import LoaderError
+from raw_loaders.landing import scan_landing
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Expected faults are one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = replace(Settings.from_env(), progress=sys.stderr.isatty())
+        if options.command == "prepare":
+            settle(settings)
+        else:
+            run(settings, options)
+    except (LoaderError, SettingsError, RunFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except (duckdb.IOException, OSError) as error:
+        print(f"error: A file could not be opened or written: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what was loaded is kept, the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dagster_project",
+        description="Runs the warehouse. LANDING, DATA and PARTITIONS_START are read from the environment.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_command = commands.add_parser("run", help="take in what has landed, build and check everything")
+    which = run_command.add_mutually_exclusive_group()
+    which.add_argument("--partition", metavar="KEY", help="an IST hour (2025-11-21-14:00) or day (2025-11-21)")
+    which.add_argument("--from", dest="first", metavar="KEY", help="first hour or day of a range, run as one")
+    which.add_argument("--all", action="store_true", help="report every hour that holds data and reconcile every day anew")
+    run_command.add_argument("--to", dest="last", metavar="KEY", help="last hour or day of the range, inclusive")
+    commands.add_parser("prepare", help="make the landing and Dagster's storage ready, load nothing (for the UI)")
+    return parser
+
+
+def settle(settings: Settings) -> None:
+    """Make landing and Dagster's home ready: the demo landing when none was named, room for real logs after a demo.
+
+    Raises LandingError, before anything is written, when the landing named is missing or holds no file of a stream.
+    """
+    if not settings.landing.exists() and settings.landing == settings.data / "landing":
+        with _stage(f"making the demo landing {settings.landing}"):
+            make_demo_landing(settings.landing)
+    scan_landing(settings.landing, load_dictionary())
+    if message := make_room_for_real_logs(settings):
+        print(f"  {message}", file=sys.stderr)
+    prepare_home(settings)
+    remember_landing(settings)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> None:
+    """Both jobs: the hours asked for, then the days that need reconciling; prints the summary to stdout.
+
+    Raises SettingsError for a wrong key or a stale manifest, LoaderError and RunFailedError for what goes wrong later.
+    """
+    if options.last and not options.first:
+        raise SettingsError("--to needs --from: name the first partition of the range too.")
+    hours = hour_span(settings, options.partition or options.first, options.last or options.partition)
+    settle(settings)
+    if options.all:
+        settings = replace(settings, announcement_limit=None)
+        _forget_reports(settings)
+    defs = build_definitions(settings)
+    with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check"), _output_to(settings, HOURLY_JOB):
+        hourly_result = execute(defs, HOURLY_JOB, hours)
+    asked = _days_of(hours) if options.partition or options.first else set()
+    days = day_span(settings, asked | _stale_days(settings))
+    if days:
+        with _stage(f"daily job for {_describe(days)}: reconcile days"), _output_to(settings, DAILY_JOB):
+            daily_result = execute(defs, DAILY_JOB, days)
+        hourly_result.warnings += daily_result.warnings
+    _print_summary(settings, hourly_result)
+
+
+def _describe(span: Span) -> str:
+    return span.first if span.first == span.last else f"{span.first} to {span.last}"
+
+
+def _days_of(hours: Span) -> set[dt.date]:
+    first, last = (dt.datetime.strptime(key[:10], DAY_FORMAT).date() for key in (hours.first, hours.last))
+    return {first, last}
+
+
+def _stale_days(settings: Settings) -> set[dt.date]:
+    with warehouse_resource(settings).connect() as con:
+        return set().union(*unreconciled_days(con, list(load_dictionary().streams)).values())
+
+
+def _forget_reports(settings: Settings) -> None:
+    if settings.warehouse.exists():
+        with warehouse_resource(settings).connect() as con:
+            ops_tables.create_ops_tables(con)
+            con.execute("delete from ops.announced_loads")
+            con.execute("delete from ops.reconciled_loads")
+
+
+@contextlib.contextmanager
+def _stage(what: str) -> Iterator[None]:
+    print(f"  {what} ...", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    yield
+    print(f"  {what.split(' for ')[0].split(':')[0]}: {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _output_to(settings: Settings, job: str) -> Iterator[None]:
+    """What dbt prints goes to <DATA>/last_<job>_run.log: the terminal shows stages, the UI events."""
+    with (settings.data / f"last_{job}_run.log").open("w") as log, contextlib.redirect_stdout(log):
+        yield
+
+
+def _print_summary(settings: Settings, result: RunResult) -> None:
+    dictionary = load_dictionary()
+    with warehouse_resource(settings).connect(read_only=True) as con:
+        lines = summary.stream_rows(con, dictionary)
+        others = summary.other_files(con)
+    print(summary.table(lines))
+    for other in others:
+        print(f"not loaded: {other['files']} {other['status']} files ({other['reason']}), e.g. {other['example']}")
+    for warning in result.warnings:
+        print(f"warning: {warning}")
+    files = sum(int(read["files_read"]) for read in result.read.values())
+    size = sum(int(read["bytes_read"]) for read in result.read.values())
+    print(f"\nThis run: {size:,} bytes read from {files:,} files, {result.checks} checks evaluated.")
+    print(f"Landing:   {settings.landing}\nWarehouse: {settings.warehouse}\nNext:")
+    for command in summary.next_commands(settings):
+        print(f"  {command}")

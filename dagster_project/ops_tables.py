@@ -1,0 +1,53 @@
+"""Bookkeeping of the orchestration in schema `ops`: which loads were announced to Dagster, which days were reconciled.
+
+It lies in the warehouse and not in Dagster's own storage, so that a load made by hand, or one whose process died before
+it could report, is announced and reconciled by the next run.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from dagster_project.queries import rows
+
+_TABLES = (
+    "create schema if not exists ops",
+    "create table if not exists ops.announced_loads (load_id varchar not null, announced_at timestamptz not null)",
+    "create table if not exists ops.reconciled_loads (load_id varchar not null, reconciled_at timestamptz not null)",
+    """
+    create table if not exists ops.day_reconciliation (
+        date_ist date not null, stream varchar not null, files bigint not null, rows_raw bigint not null,
+        rows_staged bigint not null, rows_attributed bigint not null, lines_rejected bigint not null,
+        bytes_damaged bigint not null, min_lost_records bigint not null, is_complete boolean not null,
+        incomplete_reason varchar, reconciled_at timestamptz not null
+    )
+    """,
+)
+
+
+def create_ops_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables of schema `ops` that are missing."""
+    for statement in _TABLES:
+        con.execute(statement)
+
+
+def loads_missing_from(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Ids of loads that brought something and are not in `ops.<table>` yet, oldest first."""
+    found = rows(
+        con,
+        f"""
+        select load_id, min(started_at) as started_at
+        from raw.loads
+        where load_id not in (select load_id from ops.{table})
+        group by load_id
+        order by started_at, load_id
+        """,
+    )
+    return [row["load_id"] for row in found]
+
+
+def mark_loads(con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str]) -> None:
+    """Enter the loads into `ops.<table>`; marking one twice leaves one row."""
+    if load_ids:
+        con.execute(f"delete from ops.{table} where list_contains($1, load_id)", [list(load_ids)])
+        con.execute(f"insert into ops.{table} select unnest($1), now()", [list(load_ids)])

@@ -1,0 +1,66 @@
+"""Hours and days of emission in Asia/Kolkata. The only place where a partition becomes a time window."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+TIMEZONE = "Asia/Kolkata"
+IST = ZoneInfo(TIMEZONE)
+HOUR_FORMAT = "%Y-%m-%d-%H:%M"
+DAY_FORMAT = "%Y-%m-%d"
+
+
+@dataclass(frozen=True)
+class Window:
+    """The half-open time span [start, end), both in UTC."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def first_day(self) -> date:
+        """First IST date of the window."""
+        return self.start.astimezone(IST).date()
+
+    @property
+    def end_day(self) -> date:
+        """First IST date after the window (exclusive); the window must begin and end at IST midnights."""
+        return self.end.astimezone(IST).date()
+
+    @property
+    def is_one_hour(self) -> bool:
+        """Whether the window is a single hourly partition."""
+        return self.end - self.start == timedelta(hours=1)
+
+    def describe(self) -> str:
+        """The window in IST, for people."""
+        start, end = (moment.astimezone(IST).strftime("%Y-%m-%d %H:%M") for moment in (self.start, self.end))
+        return f"[{start}, {end}) IST"
+
+
+def hourly(start: str) -> dg.HourlyPartitionsDefinition:
+    """One partition per closed IST hour since the IST date `start`."""
+    return dg.HourlyPartitionsDefinition(start_date=f"{start}-00:00", timezone=TIMEZONE)
+
+
+def daily(start: str) -> dg.DailyPartitionsDefinition:
+    """One partition per IST day since `start`, the running day included."""
+    return dg.DailyPartitionsDefinition(start_date=start, timezone=TIMEZONE, end_offset=1)
+
+
+def window_of(context: dg.AssetExecutionContext) -> Window:
+    """The window of the run's partition, or of its whole range when a range is one run."""
+    span = context.partition_time_window
+    return Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
+
+
+def hour_key(moment: datetime) -> str:
+    """Key of the hourly partition that holds `moment` (an aware datetime)."""
+    return moment.astimezone(IST).replace(minute=0).strftime(HOUR_FORMAT)
+
+
+def day_key(day: date) -> str:
+    """Key of the daily partition of an IST date."""
+    return day.strftime(DAY_FORMAT)

@@ -1,0 +1,149 @@
+"""Runs the jobs in this process, recorded in the same Dagster instance that the UI shows."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from dagster_project.partitions import DAY_FORMAT, HOUR_FORMAT, daily, day_key, hourly
+from dagster_project.schedules import range_tags
+from dagster_project.settings import Settings, SettingsError
+
+# Dagster's log goes to its storage, where the UI shows it; the terminal gets our own lines
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailedError(Exception):
+    """A step of the run failed. The message is one sentence for people."""
+
+    def __init__(self, message: str, exit_code: int = 8) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Span:
+    """First and last partition key of one run, both inclusive."""
+
+    first: str
+    last: str
+
+
+@dataclass
+class RunResult:
+    """What one run did: `read` has the raw assets' metadata by stream, `warnings` failed checks that block nothing."""
+
+    run_id: str
+    read: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    checks: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+def hour_span(settings: Settings, first: str | None, last: str | None) -> Span:
+    """The hourly partitions from `first` to `last`; a day stands for its closed hours, None for the last closed hour.
+
+    Raises SettingsError for a key that is no partition.
+    """
+    partitions = hourly(settings.partitions_start)
+    latest = partitions.get_last_partition_key()
+    if latest is None:
+        raise SettingsError(f"No hour has closed since {settings.partitions_start}: set PARTITIONS_START to an earlier date.")
+    first = first or latest
+    span = Span(_as_hour(first, is_last=False), min(_as_hour(last or first, is_last=True), latest))
+    for key in (span.first, span.last):
+        if not partitions.has_partition_key(key):
+            raise SettingsError(
+                f"{key} is no hourly partition: they run from {partitions.get_first_partition_key()} to {latest} "
+                "(set PARTITIONS_START for an earlier start)."
+            )
+    if span.first > span.last:
+        raise SettingsError(f"The range from {span.first} to {span.last} is empty: --from must not be later than --to.")
+    return span
+
+
+def _as_hour(key: str, *, is_last: bool) -> str:
+    with contextlib.suppress(ValueError):
+        if dt.datetime.strptime(key, HOUR_FORMAT).minute == 0:
+            return key
+    try:
+        day = dt.datetime.strptime(key, DAY_FORMAT)
+    except ValueError:
+        raise SettingsError(f"{key} is no partition: give an hour such as 2025-11-21-14:00 or a day 2025-11-21.") from None
+    return day.replace(hour=23 if is_last else 0).strftime(HOUR_FORMAT)
+
+
+def day_span(settings: Settings, days: set[dt.date]) -> Span | None:
+    """The shortest range of daily partitions that holds `days`; None when none of them is a partition."""
+    partitions = daily(settings.partitions_start)
+    keys = sorted(key for day in days if partitions.has_partition_key(key := day_key(day)))
+    return Span(keys[0], keys[-1]) if keys else None
+
+
+def execute(defs: dg.Definitions, job_name: str, span: Span) -> RunResult:
+    """Run a job for a partition, or a range as one run. Raises RunFailedError when a step or blocking check fails."""
+    is_range = span.first != span.last
+    with dg.DagsterInstance.get() as instance:
+        done = defs.resolve_job_def(job_name).execute_in_process(
+            instance=instance,
+            partition_key=None if is_range else span.first,
+            tags=range_tags(span.first, span.last) if is_range else None,
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+    result = RunResult(done.run_id)
+    blocking = []
+    for event in done.all_events:
+        if event.is_step_materialization and event.asset_key.path[0] == "raw":
+            metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+            if "load_id" in metadata:
+                result.read[event.asset_key.path[-1]] = metadata
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            result.checks += 1
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                is_blocking = evaluation.blocking and evaluation.severity == dg.AssetCheckSeverity.ERROR
+                (blocking if is_blocking else result.warnings).append(_check_sentence(evaluation))
+    if not done.success:
+        raise _failure(done, blocking)
+    return result
+
+
+def _check_sentence(evaluation: dg.AssetCheckEvaluation) -> str:
+    where = ".".join(evaluation.asset_key.path)
+    return f"{where}: {evaluation.check_name} failed ({_first_line(evaluation.description or 'see the UI')})"
+
+
+def _failure(done: dg.ExecuteInProcessResult, blocking: list[str]) -> RunFailedError:
+    pointer = f"`make ui` shows all of it under run {done.run_id[:8]}"
+    if blocking:
+        more = f" and {len(blocking) - 1} more checks" if len(blocking) > 1 else ""
+        return RunFailedError(f"Check failed, so nothing after it was built: {blocking[0]}{more}; {pointer}.")
+    for event in _failures(done):
+        data = event.step_failure_data
+        fault = data.user_failure_data
+        if fault and "exit_code" in fault.metadata:  # a fault of the loader: its own sentence and exit code
+            return RunFailedError(fault.description, fault.metadata["exit_code"].value)
+        if fault and fault.description:
+            return RunFailedError(f"{_dbt_errors(fault.description)}; {pointer}.")
+        cause = data.error and (data.error.cause or data.error)
+        text = _first_line(cause.message) if cause else "no message"
+        return RunFailedError(f"Step {event.step_key} failed: {text}; {pointer}.")
+    return RunFailedError(f"The run did not finish; {pointer}.")
+
+
+def _failures(done: dg.ExecuteInProcessResult) -> Iterator[dg.DagsterEvent]:
+    return (event for event in done.all_events if event.is_step_failure)
+
+
+def _dbt_errors(text: str) -> str:
+    """dbt's own messages out of the description that dagster-dbt gives them."""
+    _, _, errors = text.partition("Errors parsed from dbt logs:")
+    lines = [line.strip() for line in (errors or text).splitlines() if line.strip()]
+    return "dbt build failed: " + " ".join(lines[:3])
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else ""

@@ -1,0 +1,83 @@
+"""Where things lie and how the graph behaves: one value object, so that tests build the same graph elsewhere."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULT_START = "2025-11-01"
+# Dagster stores about a hundred events a second: a first load of years must not spend an hour on them
+ANNOUNCEMENT_LIMIT = 2000
+
+
+class SettingsError(Exception):
+    """A setting is unusable. The message is one sentence for people."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`landing` is where files land, `data` the folder we write; `partitions_start` is an IST date (YYYY-MM-DD).
+
+    `lock_wait_s` is how many seconds to wait for another process that has the warehouse open, `progress` whether to draw
+    progress bars. `announcement_limit` bounds how many hours of streams one load reports as materialised; None reports all.
+    """
+
+    landing: Path
+    data: Path
+    dbt_project: Path = REPOSITORY / "dbt_project"
+    partitions_start: str = DEFAULT_START
+    progress: bool = False
+    lock_wait_s: float = 60.0
+    announcement_limit: int | None = ANNOUNCEMENT_LIMIT
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.data / "warehouse.duckdb"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Runs, events and schedules of Dagster."""
+        return self.data / "dagster_home"
+
+    @property
+    def manifest(self) -> Path:
+        """dbt's description of its models, written by `dbt parse` ahead of time."""
+        return self.dbt_project / "target" / "manifest.json"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read LANDING, DATA, PARTITIONS_START and LOCK_WAIT_S.
+
+        Without LANDING the folder last loaded into DATA is used, and before any load <DATA>/landing.
+        Raises SettingsError when PARTITIONS_START is no date or LOCK_WAIT_S no number.
+        """
+        data = Path(env.get("DATA") or REPOSITORY / "data").expanduser().resolve()
+        landing = Path(env.get("LANDING") or remembered_landing(data) or data / "landing").expanduser().resolve()
+        start = env.get("PARTITIONS_START") or DEFAULT_START
+        wait = env.get("LOCK_WAIT_S") or "60"
+        try:
+            date.fromisoformat(start)
+        except ValueError:
+            raise SettingsError(f"PARTITIONS_START is {start!r}: give a date such as {DEFAULT_START}.") from None
+        try:
+            lock_wait_s = float(wait)
+        except ValueError:
+            raise SettingsError(f"LOCK_WAIT_S is {wait!r}: give a number of seconds.") from None
+        return cls(landing=landing, data=data, partitions_start=start, lock_wait_s=lock_wait_s)
+
+
+def remembered_landing(data: Path) -> str | None:
+    """The landing folder named the last time something was loaded into `data`, or None."""
+    note = data / "landing.path"
+    return note.read_text().strip() or None if note.is_file() else None
+
+
+def remember_landing(settings: Settings) -> None:
+    """Note the landing beside the warehouse, so that `make ui` and its schedules read the same folder."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    (settings.data / "landing.path").write_text(f"{settings.landing}\n")

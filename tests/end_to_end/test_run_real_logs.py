@@ -1,0 +1,187 @@
+"""`python -m dagster_project run` on the real logs: what a person who clones the project does first."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from dagster_project.build import build_definitions
+from dagster_project.runner import RunFailedError, Span, execute
+from dagster_project.settings import Settings
+from raw_loaders.dictionary import load_dictionary
+
+# whole runs: half a minute each on a quiet machine, some minutes on a busy one
+pytestmark = pytest.mark.timeout(900)
+STREAMS = sorted(load_dictionary().streams)
+RAW_TABLES = [f"raw.{stream}" for stream in STREAMS]
+STAGING_TABLES = [f"staging.stg_{stream}" for stream in STREAMS]
+
+
+@dataclass
+class Ran:
+    """A data folder after a run, and what the run printed."""
+
+    landing: Path
+    data: Path
+    done: subprocess.CompletedProcess
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(landing=self.landing, data=self.data)
+
+
+def run_command(repository: Path, landing: Path, data: Path, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "LANDING": str(landing), "DATA": str(data)}
+    command = [sys.executable, "-m", "dagster_project", "run", *arguments]
+    return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def ran(real_logs: Path, dbt_manifest: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    data = tmp_path_factory.mktemp("real") / "data"
+    done = run_command(repository, real_logs, data)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Ran(real_logs, data, done)
+
+
+@pytest.fixture
+def copied(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ran]:
+    """The same state in a folder of its own, to be spoilt; Dagster's home points there too."""
+    data = tmp_path / "data"
+    shutil.copytree(ran.data, data)
+    monkeypatch.setenv("DAGSTER_HOME", str(data / "dagster_home"))
+    monkeypatch.setenv("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "true")
+    yield Ran(ran.landing, data, ran.done)
+
+
+def snapshot(warehouse: Path, tables: list[str]) -> dict[str, list[tuple]]:
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        con.execute("set TimeZone = 'UTC'")
+        return {table: con.sql(f"select * from {table} order by source_file, line_no").fetchall() for table in tables}
+
+
+def test_the_table_counts_every_line_of_all_63_files_as_accepted_and_staged(ran: Ran) -> None:
+    total = next(line for line in ran.done.stdout.splitlines() if line.startswith("total")).split()
+    assert total[1:] == ["63", "12,561", "12,561", "0", "0", "12,561"]
+    for stream in STREAMS:
+        assert re.search(rf"^{stream} ", ran.done.stdout, re.MULTILINE)
+    assert "not loaded: 7 junk files" in ran.done.stdout
+
+
+def test_the_last_lines_name_the_warehouse_and_three_commands(ran: Ran) -> None:
+    tail = ran.done.stdout.rsplit("Warehouse: ", 1)[1].splitlines()
+    assert tail[0] == str(ran.settings.warehouse)
+    assert tail[1] == "Next:"
+    assert len(tail) == 5
+
+
+def test_raw_and_staging_hold_the_same_records(ran: Ran) -> None:
+    with duckdb.connect(str(ran.settings.warehouse), read_only=True) as con:
+        for raw, staged in zip(RAW_TABLES, STAGING_TABLES, strict=True):
+            keys = [f"select source_file, line_no from {table}" for table in (raw, staged)]
+            assert con.sql(f"({keys[0]}) except all ({keys[1]})").fetchall() == []
+            assert con.sql(f"({keys[1]}) except all ({keys[0]})").fetchall() == []
+
+
+def test_every_day_is_complete(ran: Ran) -> None:
+    with duckdb.connect(str(ran.settings.warehouse), read_only=True) as con:
+        found = con.sql(
+            "select date_ist::varchar, sum(rows_staged)::int, bool_and(is_complete) from ops.day_reconciliation "
+            "group by date_ist order by date_ist"
+        ).fetchall()
+    assert [day for day, _, _ in found] == ["2025-11-21", "2025-11-25", "2025-11-26"]
+    assert sum(rows for _, rows, _ in found) == 12_561
+    assert all(complete for *_, complete in found)
+
+
+def test_the_hours_that_hold_rows_are_green_in_dagster(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(ran.settings.dagster_home))
+    with duckdb.connect(str(ran.settings.warehouse), read_only=True) as con:
+        con.execute("set TimeZone = 'Asia/Kolkata'")
+        query = "select distinct strftime(date_trunc('hour', emitted_at), '%Y-%m-%d-%H:00') from raw.ensemble_log"
+        hours = {row[0] for row in con.execute(query).fetchall()}
+    with dg.DagsterInstance.get() as instance:
+        green = instance.get_materialized_partitions(dg.AssetKey(["raw", "ensemble_log"]))
+        staged = instance.get_latest_materialization_event(dg.AssetKey(["staging", "stg_ensemble_log"]))
+    assert hours < green
+    assert len(green) == len(hours) + 1  # and the hour the run was for
+    assert staged.asset_materialization.metadata["dagster/row_count"].value == 530
+
+
+def test_a_second_run_reads_no_byte_and_changes_no_row(copied: Ran, repository: Path) -> None:
+    tables = [*RAW_TABLES, *STAGING_TABLES]
+    before = snapshot(copied.settings.warehouse, tables)
+    done = run_command(repository, copied.landing, copied.data)
+    assert done.returncode == 0, done.stderr
+    assert "This run: 0 bytes read from 0 files" in done.stdout
+    assert snapshot(copied.settings.warehouse, tables) == before
+
+
+def test_a_range_of_hours_is_one_run_with_the_range_as_its_window(copied: Ran) -> None:
+    defs = build_definitions(copied.settings)
+    result = execute(defs, "hourly", Span("2025-11-21-12:00", "2025-11-21-14:00"))
+    assert result.read["ensemble_log"]["window"] == "[2025-11-21 12:00, 2025-11-21 15:00) IST"
+    with dg.DagsterInstance.get() as instance:
+        green = instance.get_materialized_partitions(dg.AssetKey(["raw", "signals"]))
+        assert {"2025-11-21-12:00", "2025-11-21-13:00", "2025-11-21-14:00"} <= green
+        assert len(instance.get_run_records(dg.RunsFilter(job_name="hourly"))) == 2  # the first run, and this range
+
+
+def test_a_lost_raw_row_stops_the_run_before_dbt_and_says_so(copied: Ran) -> None:
+    with duckdb.connect(str(copied.settings.warehouse)) as con:
+        con.execute("delete from raw.signals where line_no = 7")
+    with pytest.raises(RunFailedError, match=r"raw\.signals: lines_are_accepted_or_rejected failed \(1 failing"):
+        execute(build_definitions(copied.settings), "hourly", Span("2025-11-21-12:00", "2025-11-21-12:00"))
+    assert len(snapshot(copied.settings.warehouse, ["staging.stg_signals"])["staging.stg_signals"]) == 530
+
+
+def test_another_landing_is_refused_in_one_sentence(copied: Ran, repository: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(copied.landing / "24h", other / "24h")
+    done = run_command(repository, other, copied.data)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(copied.landing) in error
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_landing_and_an_unknown_partition_are_one_sentence_each(repository: Path, tmp_path: Path) -> None:
+    for arguments, landing, sentence in (
+        ((), "nowhere", "does not exist"),
+        (("--partition", "soon"), ".", "soon is no partition"),
+        (("--to", "2025-11-21"), ".", "--to needs --from"),
+    ):
+        done = run_command(repository, tmp_path / landing, tmp_path / "data", *arguments)
+        assert done.returncode != 0
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_warehouse_that_is_none_is_refused_with_the_exit_code_of_the_loader(
+    real_logs: Path, dbt_manifest: Path, repository: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    done = run_command(repository, real_logs, tmp_path)
+    assert done.returncode == 6
+    assert "is no warehouse this release can open" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_warehouse_open_in_another_process_is_refused_with_its_name(
+    copied: Ran, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCK_WAIT_S", "1")
+    with duckdb.connect(str(copied.settings.warehouse)):
+        done = run_command(repository, copied.landing, copied.data)
+    assert done.returncode == 4
+    assert f"(PID {os.getpid()})" in done.stderr
+    assert "Traceback" not in done.stderr

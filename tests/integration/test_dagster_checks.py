@@ -1,0 +1,177 @@
+"""Each reconciliation check passes on sound data, fails on data broken on purpose, and says what it examined."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from dagster_project.checks.landed import landed_partitions
+from dagster_project.checks.raw import check_bytes, check_lines, check_partitions
+from dagster_project.checks.staging import check_attributed, check_staged
+from raw_loaders.dictionary import load_dictionary
+from raw_loaders.load import load_landing
+from raw_tables import FILLS, fill, line, member, put
+
+STREAM = "hyperliquid_fills"
+KEY = dg.AssetKey(["staging", f"stg_{STREAM}"])
+LATER = FILLS.replace("2025-11-21", "2025-11-22")
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """Three whole records and a stray byte on one day, two records and a refused line on the next."""
+    folder = tmp_path / "landing"
+    put(folder, FILLS, member(line(fill(1))) + b"x" + member(line(fill(2))) + member(line(fill(3))))
+    put(folder, LATER, member(line(fill(4))) + member(b"[1]\n") + member(line(fill(5))))
+    return folder
+
+
+@pytest.fixture
+def con(landing: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse of that landing with a staging table as the dbt model would make it."""
+    warehouse = tmp_path / "warehouse.duckdb"
+    load_landing(landing, warehouse)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("create schema staging")
+        connection.execute(
+            f"""
+            create table staging.stg_{STREAM} as
+            select source_file, line_no, load_id, '5m' as bot, record ->> 'run_id' as run_id,
+                   date '2025-11-21' as emitted_date_ist
+            from raw.{STREAM}
+            """
+        )
+        yield connection
+
+
+def partitions(con: duckdb.DuckDBPyConnection, landing: Path) -> dg.AssetCheckResult:
+    found = landed_partitions(landing, load_dictionary(), not_after_s=float("inf"))
+    return check_partitions(con, STREAM, found.get(STREAM, ()))
+
+
+def examined(result: dg.AssetCheckResult) -> int:
+    return result.metadata["rows_examined"].value
+
+
+def test_sound_data_pass_every_check(con: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    results = [
+        check_lines(con, STREAM),
+        check_bytes(con, STREAM),
+        partitions(con, landing),
+        check_staged(con, STREAM, KEY),
+        check_attributed(con, STREAM, KEY),
+    ]
+    assert all(result.passed for result in results)
+    assert [examined(result) for result in results] == [2, 2, 2, 5, 5]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from raw.hyperliquid_fills where line_no = 2",
+        "insert into raw.hyperliquid_fills from raw.hyperliquid_fills where line_no = 3",
+        "update raw.hyperliquid_fills set source_file = 'elsewhere' where line_no = 3",
+        "delete from raw.rejected_lines",
+        "update raw.files set lines = lines + 1 where rejected = 1",
+        "update raw.loads set lines = lines - 1",
+    ],
+)
+def test_a_lost_doubled_or_misplaced_line_fails(con: duckdb.DuckDBPyConnection, damage: str) -> None:
+    con.execute(damage)
+    result = check_lines(con, STREAM)
+    assert not result.passed
+    assert result.severity == dg.AssetCheckSeverity.ERROR
+    assert "make run" in result.metadata["what_to_do"].value
+
+
+def test_reading_the_files_anew_is_the_way_out(con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path) -> None:
+    con.execute("delete from raw.hyperliquid_fills where line_no = 2")
+    assert not check_lines(con, STREAM).passed
+    con.close()
+    load_landing(landing, tmp_path / "warehouse.duckdb", reread=True)
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as again:
+        assert check_lines(again, STREAM).passed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from raw.damaged_ranges",
+        "update raw.files set bytes_read = bytes_read - 1",
+        "update raw.damaged_ranges set byte_end = byte_end + 1",
+        "update raw.damaged_ranges set min_lost_records = 0",
+    ],
+)
+def test_a_byte_neither_read_nor_damaged_fails(con: duckdb.DuckDBPyConnection, damage: str) -> None:
+    con.execute(damage)
+    assert not check_bytes(con, STREAM).passed
+
+
+def test_a_landed_partition_that_was_not_loaded_fails_and_is_named(con: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    put(landing, FILLS.replace("2025-11-21", "2025-11-25"), member(line(fill(6))))
+    result = partitions(con, landing)
+    assert not result.passed
+    assert "date=2025-11-25" in result.description
+
+
+def test_a_partition_the_path_patterns_do_not_know_fails_too(con: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    put(landing, "7m/new_place/hyperliquid_fills/date=2025-11-25/hyperliquid_fills.jsonl", line(fill(6)))
+    assert "not in raw.files" in partitions(con, landing).description
+
+
+def test_an_unreadable_file_fails_with_its_reason(con: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    con.execute("update raw.files set status = 'unreadable', status_reason = 'Permission denied' where rejected = 0")
+    assert "Permission denied" in partitions(con, landing).description
+
+
+def test_a_file_that_landed_after_the_run_began_waits_for_the_next(landing: Path) -> None:
+    assert not landed_partitions(landing, load_dictionary(), not_after_s=0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from staging.stg_hyperliquid_fills where line_no = 1",
+        "insert into staging.stg_hyperliquid_fills from staging.stg_hyperliquid_fills where line_no = 1",
+        "update staging.stg_hyperliquid_fills set source_file = 'invented' where line_no = 1",
+    ],
+)
+def test_a_record_not_staged_staged_twice_or_invented_fails(con: duckdb.DuckDBPyConnection, damage: str) -> None:
+    con.execute(damage)
+    assert not check_staged(con, STREAM, KEY).passed
+
+
+def test_a_row_without_bot_fails_unless_records_were_lost_that_day(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update staging.stg_hyperliquid_fills set bot = null where line_no = 1")
+    explained = check_attributed(con, STREAM, KEY)
+    con.execute("update raw.files set bytes_damaged = 0, rejected = 0")
+    unexplained = check_attributed(con, STREAM, KEY)
+    assert not explained.passed
+    assert explained.severity == dg.AssetCheckSeverity.WARN
+    assert not unexplained.passed
+    assert unexplained.severity == dg.AssetCheckSeverity.ERROR
+
+
+def test_a_check_shows_ten_failing_rows_at_most_and_counts_them_all(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("insert into staging.stg_hyperliquid_fills select 'x' || i, 1, '', '5m', 'r', null from range(25) t(i)")
+    result = check_staged(con, STREAM, KEY)
+    assert result.metadata["failing_rows"].value == 25
+    assert len(result.metadata["examples"].records) == 10
+
+
+def test_a_stream_that_has_not_landed_is_skipped_with_the_reason(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    result = check_lines(con, "signals")
+    assert result.passed
+    assert "no file of the stream signals" in result.metadata["skipped"].value
+
+
+def test_a_check_that_examined_nothing_although_records_were_accepted_fails(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from staging.stg_hyperliquid_fills")
+    result = check_attributed(con, STREAM, KEY)
+    assert examined(result) == 0
+    assert not result.passed
