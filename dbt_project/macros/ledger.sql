@@ -255,14 +255,17 @@
         )
     ),
 
+    begun as (select *, min(filled_at) over (partition by trade_id) as opened_at from pooled),
+
+    -- what left since the exit before: the rounding of an entry is in the next exit
     released as (
         select
             *,
-            entered_usd - pool_usd - coalesce(lag(entered_usd - pool_usd) over trade_order, 0) as released_usd,
-            entered_fee_usd - pool_fee_usd - coalesce(lag(entered_fee_usd - pool_fee_usd) over trade_order, 0) as released_fee_usd,
-            min(filled_at) over (partition by trade_id) as opened_at
-        from pooled
-        window trade_order as (partition by trade_id order by fill_no, part_no)
+            entered_usd - pool_usd - coalesce(lag(entered_usd - pool_usd) over exit_order, 0) as released_usd,
+            entered_fee_usd - pool_fee_usd - coalesce(lag(entered_fee_usd - pool_fee_usd) over exit_order, 0) as released_fee_usd
+        from begun
+        where role = 'EXIT'
+        window exit_order as (partition by trade_id order by fill_no, part_no)
     ),
 
     legs as (
@@ -281,7 +284,6 @@
             cast(released_fee_usd as decimal(28, 10)) as entry_fee_usd,
             part_fee_usd as exit_fee_usd
         from released
-        where role = 'EXIT'
     )
 {%- endmacro %}
 

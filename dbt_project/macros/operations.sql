@@ -119,3 +119,107 @@ select
 from reasoned
 inner join worst on reasoned.bot = worst.bot and reasoned.health_bucket_at = worst.health_bucket_at
 {%- endmacro %}
+
+{# Result of every live book in every session: P&L from the last equity before the session (or the deposit) to the last in it,
+   and the deepest fall below the highest equity of the session, that base included. `session` is the SQL of the session's
+   start for an instant. #}
+{% macro equity_by_session(session) -%}
+    select
+        bot,
+        run_id,
+        symbol,
+        session_start_at,
+        arg_max(equity_usd, point_no) - arg_min(before_usd, point_no) as pnl_usd,
+        min({{ ratio('equity_usd', 'session_peak_usd') }}) - 1 as max_drawdown_share
+    from (
+        select
+            *,
+            greatest(
+                max(equity_usd) over so_far, first_value(before_usd) over so_far
+            ) as session_peak_usd
+        from (
+            select
+                bot, run_id, symbol, point_no, equity_usd,
+                {{ session }} as session_start_at,
+                coalesce(lag(equity_usd) over (partition by bot, run_id, symbol order by point_no), start_equity_usd) as before_usd
+            from {{ ref('fct_equity') }}
+            where run_kind = 'live_paper'
+        ) as points
+        window so_far as (
+            partition by bot, run_id, symbol, session_start_at order by point_no rows between unbounded preceding and current row
+        )
+    ) as peaked
+    group by bot, run_id, symbol, session_start_at
+{%- endmacro %}
+
+{# The final select list of a session mart, from additive figures, rejections and drawdown of the session. #}
+{% macro session_columns(length, id_format) -%}
+    bot,
+    strftime(session_start_at at time zone 'Asia/Kolkata', '{{ id_format }}') as session_id,
+    session_start_at,
+    session_start_at + {{ length }} as session_end_at,
+    session_start_at at time zone 'Asia/Kolkata' as session_start_ts_ist,
+    (session_start_at + {{ length }}) at time zone 'Asia/Kolkata' as session_end_ts_ist,
+    date_ist,
+    alive_bucket_count * 300 / epoch({{ length }}) as alive_share,
+    run_count,
+    live_run_count,
+    decision_count as total_decisions,
+    decision_row_count,
+    intent_count as total_intents,
+    trade_count as total_trades,
+    forced_trade_count,
+    fill_count,
+    rejection_count as total_rejections,
+    unknown_count,
+    {{ ratio('rejection_count', 'decision_count - unknown_count') }} as rejection_rate,
+    coalesce(rejection_breakdown, '{}') as rejection_breakdown,
+    intent_row_count as seed_total_trades,
+    coalesce(seed_rejection_breakdown, '{}') as seed_rejection_breakdown,
+    cast(null as double) as avg_spread_bps,
+    {{ ratio('bar_range_bps_sum', 'bar_range_bps_count') }} as avg_bar_range_bps,
+    bar_range_bps_count,
+    {{ ratio('liquidity_score_sum', 'liquidity_score_count') }} as avg_liquidity_score,
+    liquidity_score_count,
+    {{ ratio('rv_1h_sum', 'rv_1h_count') }} as avg_rv_1h,
+    rv_1h_count,
+    pnl_usd as total_pnl_usd,
+    pnl_book_count,
+    max_drawdown_share as max_dd_session,
+    closed_trade_count,
+    judged_trade_count,
+    won_trade_count,
+    {{ ratio('won_trade_count', 'judged_trade_count') }} as trade_win_rate,
+    {{ null_reason_map({
+        'rejection_rate': "case when decision_count = unknown_count then case when decision_count > 0 then 'record_lost' else 'no_decision_in_session' end end",
+        'avg_spread_bps': "'not_logged'",
+        'avg_bar_range_bps': "case when bar_range_bps_count = 0 then 'no_value_in_session' end",
+        'avg_liquidity_score': "case when liquidity_score_count = 0 then 'no_value_in_session' end",
+        'avg_rv_1h': "case when rv_1h_count = 0 then 'no_value_in_session' end",
+        'total_pnl_usd': "case when pnl_usd is null then 'no_live_equity_in_session' end",
+        'max_dd_session': "case when max_drawdown_share is null then 'no_live_equity_in_session' end",
+        'trade_win_rate': "case when judged_trade_count = 0 then 'no_organic_trade_closed' end",
+    }) }} as null_reasons,
+    is_synthetic
+{%- endmacro %}
+
+{# Sharpe ratio from the exact sums of n returns, annualised; NULL below the minimum n or without variation. #}
+{% macro sharpe_of_sums(n, total, squares, periods_per_year) -%}
+    case
+        when {{ n }} >= {{ var('risk_min_returns') }} and cast({{ squares }} as double) * {{ n }} - cast({{ total }} as double) * cast({{ total }} as double) > 1e-9
+            then cast({{ total }} as double) / {{ n }}
+                / sqrt((cast({{ squares }} as double) - cast({{ total }} as double) * cast({{ total }} as double) / {{ n }}) / ({{ n }} - 1))
+                * sqrt({{ periods_per_year }})
+    end
+{%- endmacro %}
+
+{# One figure of a record beside the warehouse's own, as a struct; flags become 0 and 1. `is_defaulted`: staging may
+   have taken the logged value for the source's default and made it NULL; what was logged then is 0. #}
+{% macro compared_metric(metric, logged, recomputed, reason, is_defaulted=false) -%}
+    {
+        'metric': '{{ metric }}',
+        'logged_value': cast({{ "case when logged.null_reasons['" ~ metric ~ "'] = 'source_default' then 0 else " ~ logged ~ " end" if is_defaulted else logged }} as double),
+        'recomputed_value': cast({{ recomputed }} as double),
+        'recomputed_null_reason': {{ reason }}
+    }
+{%- endmacro %}

@@ -1,6 +1,6 @@
 {#
     Moments of returns: CTE `moments` with the `keys`, return_count, mean_return, std_return (sample) and downside_deviation
-    (root mean square of the negative returns over all of them, Sortino's denominator). Deviations are summed as DECIMAL, so
+    (root mean square of the negative returns over all of them, Sortino's denominator). Doubles are summed in order of size, so
     no figure depends on the order of rows. `returns` has the keys and period_return.
 #}
 {% macro return_moments(returns, keys) -%}
@@ -9,7 +9,7 @@
         select
             {{ key_list }},
             count(*) as return_count,
-            cast(sum(cast(period_return as decimal(38, 20))) as double) / count(*) as mean_return
+            sum(period_return order by period_return) / count(*) as mean_return
         from {{ returns }}
         where period_return is not null
         group by {{ key_list }}
@@ -18,8 +18,8 @@
     squares as (
         select
             {{ key_list }},
-            sum(cast(power(period_return - mean_return, 2) as decimal(38, 28))) as squared_deviation,
-            sum(cast(power(least(period_return, 0), 2) as decimal(38, 28))) as squared_loss
+            sum(power(period_return - mean_return, 2) order by period_return) as squared_deviation,
+            sum(power(least(period_return, 0), 2) order by period_return) as squared_loss
         from {{ returns }}
         inner join means using ({{ key_list }})
         where period_return is not null
@@ -29,8 +29,8 @@
     moments as (
         select
             means.*,
-            sqrt(cast(squared_deviation as double) / nullif(return_count - 1, 0)) as std_return,
-            sqrt(cast(squared_loss as double) / return_count) as downside_deviation
+            sqrt(squared_deviation / nullif(return_count - 1, 0)) as std_return,
+            sqrt(squared_loss / return_count) as downside_deviation
         from means
         inner join squares using ({{ key_list }})
     )
