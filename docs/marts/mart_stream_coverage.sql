@@ -5,11 +5,13 @@ from marts.mart_stream_coverage
 group by stream
 order by stream;
 
--- On which days and bots are records missing?
-select date_ist, bot, stream, expected_count, missing_count, round(coverage_share, 4) as coverage_share
+-- On which days is the worst covered stream of each bot below 1?
+select date_ist, bot, min_by(stream, (coverage_share, stream)) as worst_stream, round(min(coverage_share), 4) as coverage_share,
+    sum(missing_count) as missing_count
 from marts.mart_stream_coverage
-where missing_count > 0
-order by missing_count desc, date_ist, bot, stream;
+where coverage_share is not null
+group by date_ist, bot
+order by coverage_share, date_ist, bot;
 
 -- Which streams owe nothing, and why?
 select stream, coverage_null_reason, sum(present_count) as present_count

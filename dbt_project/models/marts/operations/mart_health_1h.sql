@@ -1,0 +1,1 @@
+{{ health_buckets(hour_ist('bucket_start_at'), 'interval 1 hour') }}

@@ -1,0 +1,1 @@
+{{ health_buckets(day_ist('bucket_start_at'), 'interval 24 hours') }}

@@ -1,0 +1,1 @@
+{{ health_buckets('bucket_start_at', 'interval 5 minutes') }}

@@ -1,0 +1,98 @@
+-- What each decision should have left behind, by the order in which the bot writes, against what landed.
+with decisions as (
+    select decision_id, bot, bar_counter, {{ date_ist('last_seen_at') }} as date_ist
+    from {{ ref('int_decisions') }}
+),
+
+records as (select * from {{ ref('int_stream_decision_records') }}),
+
+expectations as (select * from {{ ref('stream_expectations') }}),
+
+executions as (
+    select decision_id, record_count as execution_count
+    from records
+    where stream = 'execution_log' and decision_id is not null
+),
+
+duties as (
+    select
+        expectations.stream,
+        decisions.decision_id,
+        case expectations.expected_per
+            when 'execution' then expectations.record_count * coalesce(executions.execution_count, 0)
+            else expectations.record_count
+        end as expected_count
+    from decisions
+    inner join expectations
+        on (expectations.bots is null or list_contains(string_split(expectations.bots, ' '), decisions.bot))
+        and expectations.expected_per is not null
+        and coalesce(decisions.bar_counter, 0) % expectations.every_bars = 0
+    left join executions on decisions.decision_id = executions.decision_id
+),
+
+owed as (
+    select
+        coalesce(duties.stream, present.stream) as stream,
+        coalesce(duties.decision_id, present.decision_id) as decision_id,
+        coalesce(duties.expected_count, 0) as expected_count,
+        coalesce(present.record_count, 0) as present_count
+    from duties
+    full outer join (select * from records where decision_id is not null) as present
+        on duties.stream = present.stream and duties.decision_id = present.decision_id
+),
+
+by_decision as (
+    select
+        owed.stream,
+        decisions.bot,
+        decisions.date_ist,
+        cast(sum(expected_count) as bigint) as expected_count,
+        cast(sum(least(expected_count, present_count)) as bigint) as met_count,
+        cast(sum(greatest(present_count - expected_count, 0)) as bigint) as surplus_count,
+        count(*) filter (where present_count < expected_count) as incomplete_decision_count
+    from owed
+    inner join decisions on owed.decision_id = decisions.decision_id
+    group by owed.stream, decisions.bot, decisions.date_ist
+),
+
+without_decision as (
+    select stream, bot, date_ist, cast(sum(record_count) as bigint) as record_count
+    from records
+    where decision_id is null
+    group by stream, bot, date_ist
+),
+
+joined as (
+    select
+        coalesce(by_decision.stream, without_decision.stream) as stream,
+        coalesce(by_decision.bot, without_decision.bot) as bot,
+        coalesce(by_decision.date_ist, without_decision.date_ist) as date_ist,
+        coalesce(by_decision.expected_count, 0) as expected_count,
+        coalesce(by_decision.met_count, 0) as met_count,
+        coalesce(by_decision.surplus_count, 0) as surplus_count,
+        coalesce(by_decision.incomplete_decision_count, 0) as incomplete_decision_count,
+        coalesce(without_decision.record_count, 0) as unattributed_count
+    from by_decision
+    full outer join without_decision
+        on by_decision.stream = without_decision.stream
+        and by_decision.bot = without_decision.bot
+        and by_decision.date_ist = without_decision.date_ist
+),
+
+reasons as (select distinct stream, null_reason from expectations where expected_per is null)
+
+select
+    joined.stream,
+    bot,
+    date_ist,
+    case when reasons.stream is null then expected_count end as expected_count,
+    met_count + surplus_count + unattributed_count as present_count,
+    case when reasons.stream is null then met_count end as met_count,
+    case when reasons.stream is null then expected_count - met_count end as missing_count,
+    case when reasons.stream is null then surplus_count end as surplus_count,
+    case when joined.stream <> 'hyperliquid_fills' then unattributed_count end as unattributed_count,
+    case when reasons.stream is null then incomplete_decision_count end as incomplete_decision_count,
+    case when reasons.stream is null then {{ ratio('met_count', 'expected_count') }} end as coverage_share,
+    coalesce(reasons.null_reason, case when expected_count = 0 then 'nothing_expected' end) as coverage_null_reason
+from joined
+left join reasons on joined.stream = reasons.stream
