@@ -54,6 +54,12 @@ class FileChangedError(LoaderError):
     exit_code = 3
 
 
+class LinesTooWideError(LoaderError):
+    """The lines of a landed file are too long to be loaded in the memory there is; the other files are loaded."""
+
+    exit_code = 3
+
+
 _LOCK_HOLDER = re.compile(r"Conflicting lock is held in (?P<process>.+?) \(PID (?P<pid>\d+)\)")
 
 

@@ -8,7 +8,7 @@ from zlib_ng import zlib_ng
 from raw_loaders.blocks import FileWindow
 
 MAGIC = b"\x1f\x8b\x08"
-STEP = 128 << 10
+STEP = 32 << 10
 FIRST_STEP = 4 << 10
 MAX_PIECE = 4 << 20
 MAX_HEADER = 64 << 10

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -50,6 +51,14 @@ class LineStream:
         except Exception as error:
             self.fault = error
             raise
+
+    def close(self) -> None:
+        """End the pass where it stands: neither the decoding thread nor a reader may outlive it."""
+        while True:
+            try:
+                return self._batches.close()
+            except ValueError:  # a thread of the database is just fetching its last batch
+                time.sleep(0.01)
 
     def clean_lines(self) -> pa.RecordBatchReader:
         """Only the lines a database may see, with their places (LINE_SCHEMA)."""

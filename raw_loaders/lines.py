@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from raw_loaders.blocks import Block, Damage
 
-MAX_LINE = 16 << 20
+MAX_LINE = 4 << 20
 MAX_REJECT_TEXT = 64 << 10
 NEWLINE = 10
 

@@ -10,7 +10,7 @@ import duckdb
 from tqdm import tqdm
 
 from raw_loaders.dictionary import Dictionary, load_dictionary
-from raw_loaders.errors import FileChangedError, FilesUnreadableError, LandingError, is_disk_full
+from raw_loaders.errors import FileChangedError, FilesUnreadableError, LandingError, LinesTooWideError, is_disk_full
 from raw_loaders.landing import LandedFile, scan_landing
 from raw_loaders.ledger import LedgerEntry, decide_mode, file_row, read_ledger, write_file_row
 from raw_loaders.load_file import FileLoad, FileLoader
@@ -157,7 +157,7 @@ def _load_one(
     stream = dictionary.streams[file.facts.stream]
     try:
         report.files_read.append(loader.load(stream, file, entry, reread=reread, advance=advance))
-    except (OSError, FileChangedError) as error:
+    except (OSError, FileChangedError, LinesTooWideError) as error:
         if is_disk_full(error):
             raise
         reason = getattr(error, "strerror", None) or str(error)

@@ -14,12 +14,13 @@ from raw_loaders.blocks import FileWindow
 from raw_loaders.damage import Verdicts, judge_damages
 from raw_loaders.dictionary import Stream
 from raw_loaders.drift import note_unknown_keys
-from raw_loaders.errors import FileChangedError
+from raw_loaders.errors import FileChangedError, LinesTooWideError
 from raw_loaders.landing import LandedFile
 from raw_loaders.ledger import FileTotals, LedgerEntry, decide_mode, forget_file, forget_tail, prefix_hash, write_totals
 from raw_loaders.line_stream import LineStream
 from raw_loaders.lines import LineSplitter, ResumePoint
 from raw_loaders.record_sql import accepted_sql, rejected_sql
+from raw_loaders.warehouse import MEMORY_LIMIT
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,7 +58,8 @@ class FileLoader:
     ) -> FileLoad:
         """Bring the rows of `landed` in line with its bytes. `advance` is told the number of bytes done.
 
-        Raises OSError when the file cannot be read and FileChangedError when it was cut meanwhile: nothing is changed then.
+        Raises OSError when the file cannot be read, FileChangedError when it was cut meanwhile, LinesTooWideError when memory
+        does not suffice: nothing is changed then.
         """
         started_at = dt.datetime.now(dt.UTC)
         descriptor = os.open(self.landing / landed.source_file, os.O_RDONLY)
@@ -67,17 +69,39 @@ class FileLoader:
             landed = replace(landed, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
             window = FileWindow(descriptor, landed.size, landed.source_file)
             mode = _mode(landed, entry, window, reread=reread)
-            self.connection.execute("begin")
             try:
-                result = self._load_in_transaction(stream, landed, entry, mode, window, started_at)
-                self.connection.execute("commit")
-            except BaseException:
-                with contextlib.suppress(duckdb.Error):  # a commit that failed has rolled back already
-                    self.connection.execute("rollback")
-                raise
+                result = self._load_whole(stream, landed, entry, mode, window, started_at)
+            except duckdb.OutOfMemoryException:
+                result = self._load_with_more_memory(stream, landed, entry, mode, window, started_at)
         finally:
             os.close(descriptor)
         advance(result.bytes_read)
+        return result
+
+    def _load_with_more_memory(self, *arguments: object) -> FileLoad:
+        """DuckDB keeps a row group of lines in memory; where lines are tens of kilobytes long, our usual limit is too small."""
+        # RESET would change what the setting says and not what is enforced (DuckDB 1.5), so set what a new database takes
+        with duckdb.connect() as other:
+            limit = other.execute("select current_setting('memory_limit')").fetchone()[0]
+        self.connection.execute(f"set memory_limit = '{limit}'")
+        try:
+            return self._load_whole(*arguments)
+        except duckdb.OutOfMemoryException as error:
+            raise LinesTooWideError(
+                "its lines are too long for the memory of this machine: split the file or use a larger machine"
+            ) from error
+        finally:
+            self.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+
+    def _load_whole(self, *arguments: object) -> FileLoad:
+        self.connection.execute("begin")
+        try:
+            result = self._load_in_transaction(*arguments)
+            self.connection.execute("commit")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):  # a commit that failed has rolled back already
+                self.connection.execute("rollback")
+            raise
         return result
 
     def _load_in_transaction(
@@ -168,6 +192,7 @@ class FileLoader:
             raise lines.fault or error from error
         finally:
             self.connection.unregister("lines")
+            lines.close()
 
     def _insert_damages(self, stream: Stream, landed: LandedFile, verdicts: Verdicts) -> None:
         for d in verdicts.damages:

@@ -177,6 +177,14 @@ def test_a_line_of_100_mb_is_refused_in_bounded_memory(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
+def test_wide_lines_are_loaded_with_more_memory(tmp_path: Path) -> None:
+    """120 lines of a megabyte each overflow the usual memory limit of the database; they are whole records all the same."""
+    data = member(b"".join(line(fill(i, address="x" * (1 << 20))) for i in range(120)))
+    with load(tmp_path / "l", data) as connection:
+        assert loaded_ids(connection) == list(range(120))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_leaves_the_other_members_whole(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
