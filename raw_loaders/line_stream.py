@@ -70,8 +70,13 @@ class LineStream:
 
 
 def _clean_lines(batch: LineBatch) -> pa.RecordBatch:
-    places = [pa.array(getattr(batch, name)) for name, _ in _PLACE]
+    places = [_int64(getattr(batch, name)) for name, _ in _PLACE]
     return pa.record_batch([batch.lines, *places], schema=LINE_SCHEMA)
+
+
+def _int64(values: np.ndarray) -> pa.Int64Array:
+    """The numbers as an Arrow array, without a copy."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def _all_lines(batch: LineBatch) -> pa.RecordBatch:
