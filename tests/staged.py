@@ -5,12 +5,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import duckdb
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 # all staging models with what they rest on: the first two have nearly every one of them as a parent
 STAGING = ["--select", "+dim_runs", "+int_attribution_summary", "stg_costs_attribution", "stg_costs_breakdown"]
 
@@ -21,13 +22,13 @@ def workshop() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="dbt-")
 
 
-def build(warehouse: Path, *arguments: str) -> None:
-    """Run `dbt build` of the staging layer on `warehouse`; fails with dbt's output."""
+def build(warehouse: Path, *arguments: str, selection: Sequence[str] = STAGING) -> None:
+    """Run `dbt build` of `selection` (default: the staging layer) on `warehouse`; fails with dbt's output."""
     folder = Path(workshop().name)
     bench = folder / "warehouse.duckdb"
     command = [
         str(Path(sys.executable).parent / "dbt"), "build", "--profiles-dir", ".", "--target-path", str(folder / "target"),
-        "--log-level-file", "none", "--indirect-selection", "cautious", *STAGING, *arguments,
+        "--log-level-file", "none", "--indirect-selection", "cautious", *selection, *arguments,
     ]  # fmt: skip
     environment = os.environ | {"WAREHOUSE_PATH": str(bench), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     shutil.move(warehouse, bench)
