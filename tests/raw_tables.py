@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -50,6 +52,19 @@ def put(landing: Path, source_file: str, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+def killed_load(landing: Path, warehouse: Path, after_s: float) -> bool:
+    """Start a load in a process of its own and kill -9 it after `after_s` seconds. True when it died before it was done."""
+    command = [sys.executable, "-m", "raw_loaders", "load", "--landing", str(landing), "--warehouse", str(warehouse)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return True
+    return False
 
 
 def raw_state(warehouse: Path) -> dict[str, list[tuple]]:

@@ -2,18 +2,16 @@
 
 import datetime as dt
 import random
-import subprocess
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
-from staged import build, differences
 
 from raw_loaders.load import load_landing
-from raw_tables import assert_reconciled, put, raw_state
+from raw_tables import assert_reconciled, killed_load, put, raw_state
+from staged import build, differences
 
 
 def pieces_by_hour(file: Path, rng: random.Random) -> list[tuple[dt.datetime | None, bytes]]:
@@ -44,19 +42,6 @@ def members(data: bytes) -> Iterator[bytes]:
         data = rest
 
 
-def killed_load(landing: Path, warehouse: Path, after_s: float) -> bool:
-    """A load in a process of its own, killed after `after_s` seconds. True when it was still running then."""
-    command = [sys.executable, "-m", "raw_loaders", "load", "--landing", str(landing), "--warehouse", str(warehouse)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        process.wait(after_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
-    return False
-
-
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])
 def test_hour_by_hour_shuffled_growing_and_killed(real_logs: Path, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
@@ -70,7 +55,7 @@ def test_hour_by_hour_shuffled_growing_and_killed(real_logs: Path, tmp_path: Pat
         seen[file] = seen.get(file, b"") + files[file].pop(0)[1]
         put(landing, str(file.relative_to(real_logs)), seen[file])
         if count % (len(arrivals) // 8) == 0:
-            kills += killed_load(landing, warehouse, 0.3 + rng.random())
+            kills += killed_load(landing, warehouse, 0.2 + rng.random() / 2)
         if count == len(arrivals) // 2:
             load_landing(landing, warehouse)
             build(warehouse)  # what half of the data made of it must not show later
