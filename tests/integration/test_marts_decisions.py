@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from scipy.stats import binomtest
-from staged import build, differences, open_warehouse
 
 from raw_loaders.load import load_landing
+from staged import build, differences, open_warehouse
 
 MARTS = "+path:models/marts/decisions"
 QUIET = ["--exclude-resource-type", "unit_test"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+
 from staged import workshop
 
 COMPARATORS = ["ge", "gt", "le", "lt", "between"]

@@ -15,9 +15,9 @@ import duckdb
 import empyrical
 import numpy as np
 import pytest
-from staged import build, differences, open_warehouse
 
 from raw_loaders.load import load_landing
+from staged import build, differences, open_warehouse
 
 MARTS = "+path:models/marts/operations"
 IST = timedelta(hours=5, minutes=30)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from staged import build, open_warehouse
 
 from raw_loaders.load import load_landing
+from staged import build, open_warehouse
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from staged import open_warehouse
 
 from dbt_project.marts_page import MODELS, PAGE, QUERIES, build_demo, examples, marts, page, text_table
+from staged import open_warehouse
 
 
 @pytest.fixture(scope="module")

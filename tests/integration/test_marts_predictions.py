@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from staged import build, open_warehouse, workshop
 
 from raw_loaders.load import load_landing
+from staged import build, open_warehouse, workshop
 
 MARTS = [
     "+mart_prediction_quality",

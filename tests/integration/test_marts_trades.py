@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from staged import REPOSITORY, build, open_warehouse, workshop
 
 from raw_loaders.load import load_landing
+from staged import REPOSITORY, build, open_warehouse, workshop
 
 TRADES = ["+path:models/marts/trades", "--exclude-resource-type", "unit_test"]
 BY_ENTITY = ["fct_round_trip_legs", "fct_round_trips"]

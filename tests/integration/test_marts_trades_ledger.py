@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+
 from lot_ledger import as_rows, ledger, random_tape
 
 START = datetime(2025, 11, 21, tzinfo=UTC)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from staged import build, open_warehouse
 
 from raw_loaders.load import load_landing
 from raw_tables import FILLS, SIGNALS, fill, line, member, put
+from staged import build, open_warehouse
 
 HIVE = "date=2025-11-21/asset=BTCUSDT"
 CLOCK = {"ts_ist": "2025-11-21T12:00:00.000000+05:30"}

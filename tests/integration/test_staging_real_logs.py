@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from staged import REPOSITORY, build, open_warehouse
 
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
+from staged import REPOSITORY, build, open_warehouse
 
 STREAMS = load_dictionary().streams
 BARS = {"5m": [406, 3, 1], "1h": [62, 1, 1], "12h": [32, 1, 1], "24h": [20, 1, 1]}

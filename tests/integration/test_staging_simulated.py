@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from staged import build, differences, open_warehouse
 
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
+from staged import build, differences, open_warehouse
 
 STREAMS = load_dictionary().streams
 ATTRIBUTED = [stream for stream in STREAMS if stream != "hyperliquid_fills"]
