@@ -77,7 +77,7 @@ test-all: dev
 
 lint: dev
 	@echo "==> ruff"
-	@cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@cd $(ROOT) && $(BIN)/ruff check --no-cache . && $(BIN)/ruff format --no-cache --check .
 	@echo "==> dbt parse, warnings are errors"
 	@cd $(ROOT)/dbt_project && $(ENV) $(BIN)/dbt --quiet --warn-error parse --no-partial-parse --profiles-dir . --project-dir . --target-path $(ROOT)/dbt_project/target/lint
 
