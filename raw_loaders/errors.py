@@ -42,6 +42,12 @@ class WarehouseVersionError(LoaderError):
     exit_code = 6
 
 
+class WarehouseNameError(LoaderError):
+    """The warehouse file has a name that DuckDB would confuse with one of our schemas."""
+
+    exit_code = 6
+
+
 class DictionaryError(LoaderError):
     """The stream dictionary contradicts itself."""
 

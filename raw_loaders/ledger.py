@@ -93,8 +93,20 @@ class FileTotals:
     started_at: dt.datetime
 
 
-def forget_file(connection: duckdb.DuckDBPyConnection, entry: LedgerEntry) -> None:
-    """Remove every row that came from a file, because the file was rewritten."""
+def _note_removal(connection: duckdb.DuckDBPyConnection, entry: LedgerEntry, load_id: str, *, after_line: int) -> None:
+    connection.execute(
+        f"""
+        insert into raw.removed_rows
+        select distinct $load_id, $stream, $file, date_trunc('hour', emitted_at), bar_open_at
+        from raw."{entry.stream}" where source_file = $file and line_no > $after_line
+        """,
+        {"load_id": load_id, "stream": entry.stream, "file": entry.source_file, "after_line": after_line},
+    )
+
+
+def forget_file(connection: duckdb.DuckDBPyConnection, entry: LedgerEntry, load_id: str) -> None:
+    """Remove every row that came from a file, because the file was rewritten and load `load_id` reads it anew."""
+    _note_removal(connection, entry, load_id, after_line=0)
     for table in ("rejected_lines", "damaged_ranges", "unknown_keys", entry.stream):
         connection.execute(f'delete from raw."{table}" where source_file = ?', [entry.source_file])
     connection.execute(
@@ -103,9 +115,12 @@ def forget_file(connection: duckdb.DuckDBPyConnection, entry: LedgerEntry) -> No
     )
 
 
-def forget_tail(connection: duckdb.DuckDBPyConnection, entry: LedgerEntry) -> None:
-    """Take back what the last load read behind its resume point: an unfinished line or member that may be whole by now."""
+def forget_tail(connection: duckdb.DuckDBPyConnection, entry: LedgerEntry, load_id: str) -> None:
+    """Take back what the last load read behind its resume point, because `load_id` reads it again: an unfinished line or
+    member that may be whole by now."""
     file, resume = entry.source_file, entry.resume
+    if entry.tail_accepted:
+        _note_removal(connection, entry, load_id, after_line=resume.line_no)
     for table, count in ((entry.stream, entry.tail_accepted), ("rejected_lines", entry.tail_rejected)):
         if count:
             connection.execute(f'delete from raw."{table}" where source_file = ? and line_no > ?', [file, resume.line_no])

@@ -116,9 +116,9 @@ class FileLoader:
         kept = entry if mode == "grown" else None
         start = kept.resume if kept else ResumePoint()
         if mode == "rewritten":
-            forget_file(self.connection, entry)
+            forget_file(self.connection, entry, self.load_id)
         elif kept and kept.has_tail:
-            forget_tail(self.connection, kept)
+            forget_tail(self.connection, kept, self.load_id)
         splitter, accepted = self._insert_accepted(stream, landed, window, start)
         verdicts = judge_damages(self.connection, stream.name, landed.source_file, splitter.damaged)
         accepted -= verdicts.taken_back

@@ -40,10 +40,11 @@ def _is_record(stream: Stream) -> str:
 
 def accepted_sql(stream: Stream) -> str:
     """Insert the records among the Arrow relation `lines`. Parameters: $source_file, $load_id."""
-    emitted_at = f'v."{stream.clock_field}"::timestamptz' if stream.clock == "emitted_at" else "null"
+    instant = f'v."{stream.clock_field}"::timestamptz'
+    emitted_at, bar_open_at = (instant, "null") if stream.clock == "emitted_at" else ("null", instant)
     return f"""
         insert into raw."{stream.name}"
-        select $source_file, line_no, byte_offset, member_no, member_offset, line, key_hash, {emitted_at}, $load_id
+        select $source_file, line_no, byte_offset, member_no, member_offset, line, key_hash, {emitted_at}, {bar_open_at}, $load_id
         from (select *, {_read_once(stream)} as v, try(hash(json_keys(line))) as key_hash from lines)
         where {_is_record(stream)}
     """

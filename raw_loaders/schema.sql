@@ -86,3 +86,13 @@ create table if not exists raw.unknown_keys (
     records bigint not null,
     load_id varchar not null
 );
+
+-- Where rows were taken out of a stream's table, because their file was rewritten or its last lines were read again:
+-- the hours and bars that lost rows. What is built from the raw tables is rebuilt there, too.
+create table if not exists raw.removed_rows (
+    load_id varchar not null,            -- of the load that took them out
+    stream varchar not null,
+    source_file varchar not null,
+    hour_at timestamptz,                 -- full UTC hour of emission; null for streams clocked by bar ...
+    bar_open_at timestamptz              -- ... which have this instead
+);

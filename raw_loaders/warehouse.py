@@ -8,11 +8,13 @@ from pathlib import Path
 import duckdb
 
 from raw_loaders.dictionary import Dictionary
-from raw_loaders.errors import WarehouseVersionError, disk_full, is_disk_full, is_lock_conflict, locked
+from raw_loaders.errors import WarehouseNameError, WarehouseVersionError, disk_full, is_disk_full, is_lock_conflict, locked
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEMORY_LIMIT = "256MB"
 _RETRY_S = 0.2
+# a database file gives its name to its catalog, and DuckDB takes `raw.x` for ambiguous when both a catalog and a schema are called raw
+_TAKEN_NAMES = {"raw", "staging", "intermediate", "marts", "build", "ops", "serve", "main", "temp", "system"}
 
 STREAM_TABLE = """
 create table if not exists raw."{stream}" (
@@ -23,7 +25,8 @@ create table if not exists raw."{stream}" (
     member_offset bigint not null,
     record json not null,
     key_hash ubigint not null,
-    emitted_at timestamptz,
+    emitted_at timestamptz,    -- the dictionary's clock of the stream: when the record was written ...
+    bar_open_at timestamptz,   -- ... or the opening of its bar, where the source logs no other clock
     load_id varchar not null
 )
 """
@@ -34,8 +37,11 @@ def open_warehouse(warehouse: Path, dictionary: Dictionary, *, lock_wait_s: floa
     """A writing connection to `warehouse` with the raw schema in place; created when it is not there yet.
 
     Raises WarehouseLockedError when another process keeps the file for longer than `lock_wait_s` seconds,
-    WarehouseVersionError when a newer release wrote it, DiskFullError when no room is left.
+    WarehouseVersionError when a newer release wrote it, WarehouseNameError when the file is named like a schema,
+    DiskFullError when no room is left.
     """
+    if warehouse.stem in _TAKEN_NAMES:
+        raise WarehouseNameError(f"A warehouse file cannot be called {warehouse.name}: a schema in it has that name; choose another.")
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = _connect(warehouse, lock_wait_s)
@@ -80,7 +86,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, warehouse: Path, dictionary:
     connection.execute(Path(__file__).with_name("schema.sql").read_text())
     for stream in dictionary.streams:
         connection.execute(STREAM_TABLE.format(stream=stream))
-    connection.execute("insert or ignore into raw.meta values ('schema_version', ?)", [str(SCHEMA_VERSION)])
+    if get_meta(connection, "schema_version") == "1":
+        _add_bar_clock(connection, dictionary)
+    set_meta(connection, "schema_version", str(SCHEMA_VERSION))
     connection.execute("commit")
 
 
@@ -96,6 +104,19 @@ def _check_version(connection: duckdb.DuckDBPyConnection, warehouse: Path) -> No
             f"The warehouse {warehouse} has schema version {found}, this release knows up to {SCHEMA_VERSION}: "
             "update bandit-warehouse, or name another warehouse; nothing was changed."
         )
+
+
+def _add_bar_clock(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
+    """From schema 1 to 2: the bar clock of the streams that have no other was in the record only."""
+    for stream in dictionary.streams.values():
+        table = f'raw."{stream.name}"'
+        names = "source_file, line_no, byte_offset, member_no, member_offset, record, key_hash, emitted_at"
+        clock = f"(record ->> '$.\"{stream.clock_field}\"')::timestamptz" if stream.clock == "bar_open_at" else "null::timestamptz"
+        connection.execute(f"create temp table moved as select {names}, {clock} as bar_open_at, load_id from {table}")
+        connection.execute(f"drop table {table}")
+        connection.execute(STREAM_TABLE.format(stream=stream.name))
+        connection.execute(f"insert into {table} from moved")
+        connection.execute("drop table moved")
 
 
 def get_meta(connection: duckdb.DuckDBPyConnection, key: str) -> str | None:

@@ -4,7 +4,7 @@
     decision_id, first_seen_at and the same four. With `detail` both also have a column `detail`, which sharpens the
     fingerprint where it is known. Each pass takes what the passes before left over; the last one serves decisions whose
     fingerprint is unknown because the record that holds it was lost.
-    Yields one row per record: row_key, decision_id, method, unattributed_reason.
+    Yields one row per record: row_key, bar_open_at, decision_id, method, unattributed_reason.
 #}
 {% macro match_by_content(records, candidates, detail=false) -%}
     {%- set exact = ['symbol', 'bar_open_at', 'bar_counter', 'fingerprint', 'detail'] -%}
@@ -48,6 +48,7 @@
     result as (
         select
             records.row_key,
+            records.bar_open_at,
             matches.decision_id,
             coalesce(matches.method, 'unattributed') as method,
             case when matches.decision_id is null then 'no decision of this bar has such content' end as unattributed_reason

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', incremental_strategy='part', on_schema_change='fail', meta={'part': {'kind': 'days', 'column': 'first_seen_at'}}) }}
 -- A burst is everything one bot writes for one bar: nothing else of the same run comes in between, so its two ends
 -- (ensemble_log, pnl_equity_log) place every other record of the run. Both ends name bot, run and bar.
 with ensemble as (
@@ -11,6 +12,7 @@ with ensemble as (
         {{ row_key('raw') }} as row_key
     from {{ source('raw', 'ensemble_log') }} as raw
     inner join {{ source('raw', 'files') }} as files on raw.source_file = files.source_file
+    where {{ near_part('raw.emitted_at', kind='context_days') }}
 ),
 
 equity as (
@@ -23,6 +25,7 @@ equity as (
         {{ row_key('raw') }} as row_key
     from {{ source('raw', 'pnl_equity_log') }} as raw
     inner join {{ source('raw', 'files') }} as files on raw.source_file = files.source_file
+    where {{ near_part('raw.emitted_at', kind='context_days') }}
 ),
 
 -- a run decides a bar once; should it ever do so again, the repetitions pair in order
@@ -98,3 +101,4 @@ select
     ensemble_row_key,
     equity_row_key
 from neighbours
+where {{ in_part('first_seen_at') }}

@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', incremental_strategy='part', on_schema_change='fail', meta={'part': {'kind': 'days', 'column': 'emitted_at'}}) }}
 -- Every execution writes two costs records, which name bot and bar but no run: the attribution just before it, the
 -- breakdown just after it. Through the execution they get their run.
 with decisions as (select * from {{ ref('int_decisions') }}),
@@ -16,6 +17,7 @@ executions as (
         raw.emitted_at
     from {{ source('raw', 'execution_log') }} as raw
     inner join {{ source('raw', 'files') }} as files on raw.source_file = files.source_file
+    where {{ near_part('raw.emitted_at') }}
 ),
 
 costs as (
@@ -30,6 +32,7 @@ costs as (
         raw.emitted_at
     from {{ source('raw', 'costs') }} as raw
     inner join {{ source('raw', 'files') }} as files on raw.source_file = files.source_file
+    where {{ near_part('raw.emitted_at') }}
 ),
 
 attributions as (select * from costs where shape = 'attribution'),
@@ -113,7 +116,7 @@ burst_starts as (
         decisions.first_seen_at as emitted_at
     from decisions
     cross join (values ('attribution'), ('breakdown')) as shapes (shape)
-    where (decisions.decision_id, shapes.shape) not in (
+    where {{ near_part('decisions.first_seen_at') }} and (decisions.decision_id, shapes.shape) not in (
         select (matches.decision_id, costs.shape)
         from matches_with_run as matches
         inner join costs on matches.row_key = costs.row_key
@@ -147,6 +150,7 @@ matches as (
 
 select
     costs.row_key,
+    costs.emitted_at,
     matches.execution_source_file,
     matches.execution_line_no,
     matches.run_id,
@@ -155,3 +159,4 @@ select
     case when matches.run_id is null then 'no execution and no burst of this bot and bar close enough' end as unattributed_reason
 from costs
 left join matches using (row_key)
+where {{ in_part('costs.emitted_at') }}

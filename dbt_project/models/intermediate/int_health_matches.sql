@@ -1,3 +1,4 @@
+{{ config(materialized='incremental', incremental_strategy='part', on_schema_change='fail', meta={'part': {'kind': 'days', 'column': 'emitted_at'}}) }}
 -- health names bot and bar but no run: it follows the signals record of its decision.
 with decision_ends as (
     select
@@ -7,6 +8,7 @@ with decision_ends as (
         bar_open_at,
         greatest(last_seen_at, signal_emitted_at) as emitted_at
     from {{ ref('int_decisions') }}
+    where {{ near_part('last_seen_at') }}
 ),
 
 records as (
@@ -18,6 +20,7 @@ records as (
         raw.emitted_at
     from {{ source('raw', 'health') }} as raw
     inner join {{ source('raw', 'files') }} as files on raw.source_file = files.source_file
+    where {{ near_part('raw.emitted_at') }}
 ),
 
 pairs as (
@@ -38,3 +41,4 @@ select
     case when matches.decision_id is null then 'no decision of this bot and bar ended just before' end as unattributed_reason
 from records
 left join matches using (row_key)
+where {{ in_part('records.emitted_at') }}

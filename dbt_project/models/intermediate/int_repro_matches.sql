@@ -1,5 +1,6 @@
+{{ config(materialized='incremental', incremental_strategy='part', on_schema_change='fail', meta={'part': {'kind': 'days', 'column': 'emitted_at'}}) }}
 -- repro names neither bot nor run: market_ingest_log of the same burst follows it, health of the same burst precedes it.
-with decisions as (select * from {{ ref('int_decisions') }}),
+with decisions as (select * from {{ ref('int_decisions') }} where {{ near_part('last_seen_at', 2) }}),
 
 records as (
     select
@@ -8,6 +9,7 @@ records as (
         {{ from_epoch_ms("try_cast(record ->> '$.ts' as bigint)") }} as bar_open_at,
         raw.emitted_at
     from {{ source('raw', 'repro') }} as raw
+    where {{ near_part('raw.emitted_at') }}
 ),
 
 markets as (
@@ -15,7 +17,7 @@ markets as (
     from {{ ref('int_run_record_matches') }} as matches
     inner join decisions on matches.decision_id = decisions.decision_id
     inner join {{ source('raw', 'market_ingest_log') }} as raw on matches.row_key = {{ row_key('raw') }}
-    where matches.stream = 'market_ingest_log'
+    where matches.stream = 'market_ingest_log' and {{ near_part('matches.emitted_at') }} and {{ near_part('raw.emitted_at') }}
 ),
 
 market_pairs as (
@@ -53,8 +55,10 @@ matches as (
 
 select
     records.row_key,
+    records.emitted_at,
     matches.decision_id,
     coalesce(matches.method, 'unattributed') as method,
     case when matches.decision_id is null then 'no burst of this bar was reporting health just then' end as unattributed_reason
 from records
 left join matches using (row_key)
+where {{ in_part('records.emitted_at') }}

@@ -1,5 +1,6 @@
+{{ config(materialized='incremental', incremental_strategy='part', on_schema_change='fail', meta={'part': {'kind': 'days', 'column': 'emitted_at'}}) }}
 -- Bot of the mixed streams whose records name their run: two lie inside a burst, two follow its end.
-with bursts as (select * from {{ ref('int_bursts') }}),
+with bursts as (select * from {{ ref('int_bursts') }} where {{ near_part('first_seen_at', kind='context_days') }}),
 
 inside_records as (
     {%- for stream in ['calibration_log', 'sizing_risk_log'] %}
@@ -10,6 +11,7 @@ inside_records as (
         record ->> '$.asset' as symbol,
         raw.emitted_at
     from {{ source('raw', stream) }} as raw
+    where {{ near_part('raw.emitted_at') }}
     {{ "union all" if not loop.last }}
     {%- endfor %}
 ),
@@ -23,6 +25,7 @@ after_records as (
         record ->> '$.asset' as symbol,
         raw.emitted_at
     from {{ source('raw', stream) }} as raw
+    where {{ near_part('raw.emitted_at') }}
     {{ "union all" if not loop.last }}
     {%- endfor %}
 ),
@@ -64,7 +67,7 @@ inside_matches as (
     select
         stream,
         row_key,
-        run_id,
+        emitted_at,
         case when is_inside and turn = 1 then nearest_decision_id end as decision_id,
         case when is_open then 'burst_open_window' else 'burst_window' end as bot_method,
         case
@@ -92,7 +95,7 @@ after_matches as (
     select
         stream,
         row_key,
-        run_id,
+        emitted_at,
         case when is_adjacent and turn = 1 then nearest_decision_id end as decision_id,
         'burst_adjacent' as bot_method,
         case
@@ -112,7 +115,9 @@ matches as (
 select
     stream,
     row_key,
+    emitted_at,
     decision_id,
     case when decision_id is null then 'unattributed' else bot_method end as bot_method,
     unattributed_reason
 from matches
+where {{ in_part('emitted_at') }}

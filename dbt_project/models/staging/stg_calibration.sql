@@ -1,10 +1,11 @@
-with raw as (select * from {{ source('raw', 'calibration') }}),
+{{ config(meta={'part': {'kind': 'bars', 'column': 'bar_open_at'}}) }}
+with raw as (select * from {{ source('raw', 'calibration') }} where {{ in_part('bar_open_at', 'bars') }}),
 
 files as (select * from {{ source('raw', 'files') }}),
 
-decisions as (select * from {{ ref('int_decisions') }}),
+decisions as (select * from {{ ref('int_decisions') }} where {{ in_part('bar_open_at', 'bars') }}),
 
-matches as (select * from {{ ref('int_calibration_matches') }}),
+matches as (select * from {{ ref('int_calibration_matches') }} where {{ in_part('bar_open_at', 'bars') }}),
 
 parsed as (
     select

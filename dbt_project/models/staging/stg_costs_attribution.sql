@@ -31,4 +31,4 @@ select
     is_synthetic,
     load_id
 from {{ ref('stg_costs') }}
-where shape = 'attribution'
+where shape = 'attribution' and {{ in_part('emitted_at') }}

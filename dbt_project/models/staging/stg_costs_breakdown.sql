@@ -35,4 +35,4 @@ select
     is_synthetic,
     load_id
 from {{ ref('stg_costs') }}
-where shape = 'breakdown'
+where shape = 'breakdown' and {{ in_part('emitted_at') }}

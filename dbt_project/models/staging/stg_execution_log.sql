@@ -1,9 +1,9 @@
 -- The folder names the bot and the record its run; the bar is the first part of the event id.
-with raw as (select * from {{ source('raw', 'execution_log') }}),
+with raw as (select * from {{ source('raw', 'execution_log') }} where {{ in_part('emitted_at') }}),
 
 files as (select * from {{ source('raw', 'files') }}),
 
-decisions as (select * from {{ ref('int_decisions') }}),
+decisions as (select * from {{ ref('int_decisions') }} where {{ near_part('first_seen_at', kind='context_days') }}),
 
 parsed as (
     select

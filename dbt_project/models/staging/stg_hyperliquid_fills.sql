@@ -1,6 +1,7 @@
+{{ config(meta={'part': {'kind': 'fill_days', 'column': 'coalesce(filled_at, emitted_at)'}}) }}
 -- Every poll result stays a row. Identical partial fills share an event id (no trade id is logged) and each (run, bot) that
 -- polls a fill logs it anew: the true fills of an event id are as many as one (run, bot) saw at most.
-with raw as (select * from {{ source('raw', 'hyperliquid_fills') }}),
+with raw as (select * from {{ source('raw', 'hyperliquid_fills') }} where {{ near_part('emitted_at', 0, 'poll_days') }}),
 
 files as (select * from {{ source('raw', 'files') }}),
 
@@ -42,6 +43,7 @@ attributed as (
         files.is_synthetic
     from typed
     left join files on typed.source_file = files.source_file
+    where {{ in_part('coalesce(filled_at, emitted_at)', 'fill_days') }}
 ),
 
 -- 1..m within what one (run, bot) saw of an event id

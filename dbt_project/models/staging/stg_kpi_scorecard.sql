@@ -1,10 +1,10 @@
-with raw as (select * from {{ source('raw', 'kpi_scorecard') }}),
+with raw as (select * from {{ source('raw', 'kpi_scorecard') }} where {{ in_part('emitted_at') }}),
 
 files as (select * from {{ source('raw', 'files') }}),
 
-decisions as (select * from {{ ref('int_decisions') }}),
+decisions as (select * from {{ ref('int_decisions') }} where {{ near_part('first_seen_at', kind='context_days') }}),
 
-matches as (select * from {{ ref('int_run_record_matches') }} where stream = 'kpi_scorecard'),
+matches as (select * from {{ ref('int_run_record_matches') }} where stream = 'kpi_scorecard' and {{ in_part('emitted_at') }}),
 
 parsed as (
     select

@@ -1,10 +1,10 @@
-with raw as (select * from {{ source('raw', 'repro') }}),
+with raw as (select * from {{ source('raw', 'repro') }} where {{ in_part('emitted_at') }}),
 
 files as (select * from {{ source('raw', 'files') }}),
 
-decisions as (select * from {{ ref('int_decisions') }}),
+decisions as (select * from {{ ref('int_decisions') }} where {{ near_part('first_seen_at', kind='context_days') }}),
 
-matches as (select * from {{ ref('int_repro_matches') }}),
+matches as (select * from {{ ref('int_repro_matches') }} where {{ in_part('emitted_at') }}),
 
 parsed as (
     select

@@ -1,0 +1,219 @@
+{#
+    What a build has to do (docs/decisions/incremental_builds.md). Schema `build`:
+
+    state          one row: whether everything is to be rebuilt, and what the tables were built with
+    days           IST days whose rows are rebuilt, of all tables that are cut by day
+    bars           opening times of bars whose records without emission clock are matched anew
+    context_days   those days and all other days of the runs alive on them: what is numbered by run is read from there
+    fill_days      IST days of execution of the polled fills that are ranked anew
+    poll_days      IST days on which those fills were polled
+    planned_loads  loads this plan takes in;  done_loads  loads that are in every table
+
+    The plan is made before the models from the tables as they are, and only ever grows until a build of all models has
+    succeeded. So a build that dies anywhere, or builds a part of the models, is completed by the next one.
+#}
+
+{# Before the models: extend the plan by what was loaded since. #}
+{% macro plan_build() -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- do run_query(create_plan_tables()) -%}
+        {%- do run_query(plan_loads()) -%}
+        {%- if is_full_build() -%}
+            {%- do run_query("update build.state set is_full = true") -%}
+        {%- else -%}
+            {%- do run_query(plan_days()) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{# After the models: the plan is done when each model of the project was built by this invocation. #}
+{% macro complete_build(results) -%}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list -%}
+        {%- set missing = [] -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.unique_id not in built -%}
+            {%- do missing.append(node.name) -%}
+        {%- endfor -%}
+        {%- if not missing -%}{%- do run_query(forget_plan()) -%}{%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro create_plan_tables() -%}
+    create schema if not exists build;
+    create table if not exists build.state (is_full boolean not null, code_version varchar, overlay_bots varchar[] not null);
+    insert into build.state select true, null, [] where not exists (from build.state);
+    create table if not exists build.days (date_ist date not null);
+    create table if not exists build.context_days (date_ist date not null);
+    create table if not exists build.poll_days (date_ist date not null);
+    create table if not exists build.bars (bar_open_at timestamptz not null);
+    create table if not exists build.fill_days (date_ist date not null);
+    create table if not exists build.planned_loads (load_id varchar not null);
+    create table if not exists build.done_loads (load_id varchar not null)
+{%- endmacro %}
+
+{% macro plan_loads() -%}
+    insert into build.planned_loads
+    select load_id from (select load_id from raw.loads union select load_id from raw.removed_rows)
+    where load_id not in (select load_id from build.done_loads union all select load_id from build.planned_loads)
+{%- endmacro %}
+
+{# Everything is rebuilt when it never was built, or when what holds for all rows has changed: the code, the bots with an overlay. #}
+{% macro is_full_build() -%}
+    {%- set code_version = dbt_metadata_envs.get('CODE_VERSION') -%}
+    {%- set answer = run_query(
+        "select is_full or code_version is distinct from " ~ code_version_literal()
+        ~ " or overlay_bots <> (" ~ overlay_bots() ~ ") from build.state"
+    ) -%}
+    {{ return(flags.FULL_REFRESH or answer.rows[0][0] or is_never_built()) }}
+{%- endmacro %}
+
+{% macro is_never_built() -%}
+    {{ return(adapter.get_relation(target.database, 'intermediate', 'int_bursts') is none) }}
+{%- endmacro %}
+
+{# Version of the project's code as the caller states it (environment variable DBT_ENV_CUSTOM_ENV_CODE_VERSION); else the one built with. #}
+{% macro code_version_literal() -%}
+    {%- set code_version = dbt_metadata_envs.get('CODE_VERSION') -%}
+    {{- return("'" ~ code_version ~ "'" if code_version else "(select code_version from build.state)") -}}
+{%- endmacro %}
+
+{% macro overlay_bots() -%}
+    select coalesce(list(distinct path_bot order by path_bot), [])
+    from raw.files
+    where stream = 'overlay_status' and accepted > 0
+{%- endmacro %}
+
+{% macro forget_plan() -%}
+    begin;
+    insert into build.done_loads select load_id from build.planned_loads;
+    update build.state set is_full = false, code_version = {{ code_version_literal() }}, overlay_bots = ({{ overlay_bots() }});
+    delete from build.days;
+    delete from build.context_days;
+    delete from build.poll_days;
+    delete from build.bars;
+    delete from build.fill_days;
+    delete from build.planned_loads;
+    commit
+{%- endmacro %}
+
+{# The streams by their clock; the macros of the plan read them by name, because a hook has no sources. #}
+{% macro clocked_streams() -%}
+    {{ return([
+        'calibration_log', 'costs', 'ensemble_log', 'execution_log', 'health', 'hyperliquid_fills', 'kpi_scorecard',
+        'market_ingest_log', 'overlay_status', 'pnl_equity_log', 'repro', 'signals', 'sizing_risk_log',
+    ]) }}
+{%- endmacro %}
+
+{% macro bar_clocked_streams() -%}
+    {{ return(['calibration', 'feature_log', 'order_intent']) }}
+{%- endmacro %}
+
+{#
+    Days and bars that the loads of the plan touch, and those that hang on them:
+    1. the days of every row that came or went, an hour either way, so that nothing at midnight is cut off;
+    2. the days of the decisions of bars that a record without emission clock names;
+    3. the days of the runs alive on those days, because bars are numbered and windows are bounded by run;
+    4. the days of the decisions of the same bars, because replicas of a bar are ranked among each other.
+#}
+{% macro plan_days() -%}
+    begin;
+    create or replace temp table new_loads as select load_id from build.planned_loads;
+
+    create or replace temp table touched_hours as
+    {% for stream in clocked_streams() %}
+    select distinct date_trunc('hour', emitted_at) as hour_at from raw."{{ stream }}" where load_id in (from new_loads) union
+    {%- endfor %}
+    select hour_at from raw.removed_rows where load_id in (from new_loads) and hour_at is not null;
+
+    create or replace temp table touched_days as
+    select {{ date_ist("hour_at - interval 1 hour") }} as date_ist from touched_hours
+    union
+    select {{ date_ist("hour_at + interval 2 hours") }} as date_ist from touched_hours;
+
+    create or replace temp table record_bars as
+    {% for stream in bar_clocked_streams() %}
+    select distinct bar_open_at from raw."{{ stream }}" where load_id in (from new_loads) union
+    {%- endfor %}
+    select bar_open_at from raw.removed_rows where load_id in (from new_loads) and bar_open_at is not null;
+
+    create or replace temp table new_bursts as
+    {%- for stream in ['ensemble_log', 'pnl_equity_log'] %}
+    select record ->> '$.run_id' as run_id, {{ event_id_instant("record ->> '$.event_id'") }} as bar_open_at
+    from raw."{{ stream }}"
+    where load_id in (from new_loads)
+    {{ "union" if not loop.last }}
+    {%- endfor %};
+
+    create or replace temp table known_bursts as
+    select run_id, bar_open_at, {{ date_ist('first_seen_at') }} as date_ist from intermediate.int_bursts;
+
+    insert into touched_days
+    select date_ist from known_bursts where bar_open_at in (from record_bars);
+
+    create or replace temp table touched_runs as
+    select run_id from known_bursts where date_ist in (from touched_days)
+    union
+    select run_id from new_bursts;
+
+    insert into touched_days
+    select distinct date_ist from known_bursts where run_id in (from touched_runs);
+
+    create or replace temp table touched_bars as
+    select bar_open_at from known_bursts where date_ist in (from touched_days)
+    union
+    select bar_open_at from new_bursts;
+
+    insert into touched_days
+    select distinct date_ist from known_bursts where bar_open_at in (from touched_bars);
+
+    insert into build.days
+    select date_ist from touched_days
+    except
+    select date_ist from build.days;
+
+    insert into build.context_days
+    select date_ist from build.days
+    union
+    select date_ist
+    from known_bursts
+    where run_id in (select run_id from known_bursts where date_ist in (from build.days))
+    except
+    select date_ist from build.context_days;
+
+    insert into build.bars
+    select bar_open_at from touched_bars
+    union
+    select bar_open_at from record_bars
+    union
+    select bar_open_at from known_bursts where date_ist in (from build.days)
+    except
+    select bar_open_at from build.bars;
+
+    {{ plan_fill_days() }}
+    commit
+{%- endmacro %}
+
+{# Polls repeat the fills of days: all rows of a fill are ranked together, whenever they were polled. #}
+{% macro plan_fill_days() -%}
+    insert into build.fill_days
+    select {{ date_ist("coalesce(" ~ from_epoch_ms("try_cast(record ->> '$.ts' as bigint)") ~ ", emitted_at)") }}
+    from raw.hyperliquid_fills
+    where load_id in (from new_loads)
+    union
+    select {{ date_ist('coalesce(filled_at, emitted_at)') }}
+    from staging.stg_hyperliquid_fills
+    where date_trunc('hour', emitted_at) in (
+        select hour_at from raw.removed_rows where load_id in (from new_loads) and stream = 'hyperliquid_fills'
+    )
+    except
+    select date_ist from build.fill_days;
+
+    insert into build.poll_days
+    select date_ist from touched_days
+    union
+    select emitted_date_ist
+    from staging.stg_hyperliquid_fills
+    where {{ date_ist('coalesce(filled_at, emitted_at)') }} in (from build.fill_days)
+    except
+    select date_ist from build.poll_days;
+{%- endmacro %}
