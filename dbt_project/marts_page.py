@@ -15,6 +15,8 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from serving.together import open_together
+
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 MODELS = HERE / "models" / "marts"
@@ -185,8 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="marts-page-") as folder:
         warehouse = options.warehouse or build_demo(Path(folder))
-        with duckdb.connect(str(warehouse), read_only=True) as con:
-            con.execute("set timezone = 'UTC'")
+        with open_together(warehouse) as con:
             text = page(con)
     if PAGE.exists() and PAGE.read_text() == text:
         return 0

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import duckdb
 
+from serving.together import open_together
+from serving.versions import serve_file
+
 REPOSITORY = Path(__file__).parents[1]
 # all staging models with what they rest on: the first two have nearly every one of them as a parent
 STAGING = ["--select", "+dim_runs", "+int_attribution_summary", "stg_costs_attribution", "stg_costs_breakdown"]
@@ -31,34 +34,52 @@ def build(warehouse: Path, *arguments: str, selection: Sequence[str] = STAGING) 
         "--log-level-file", "none", "--indirect-selection", "cautious", *selection, *arguments,
     ]  # fmt: skip
     environment = os.environ | {"WAREHOUSE_PATH": str(bench), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    shutil.move(warehouse, bench)
+    move_warehouse(warehouse, bench)
     done = subprocess.run(command, cwd=REPOSITORY / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    shutil.move(bench, warehouse)
+    move_warehouse(bench, warehouse)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
+def move_warehouse(source: Path, target: Path) -> None:
+    """Move a warehouse with its marts; what lay at `target` is gone."""
+    for kind in (Path, serve_file):
+        kind(target).unlink(missing_ok=True)
+        if kind(source).exists():
+            shutil.move(kind(source), kind(target))
+
+
+def copy_warehouse(source: Path, target: Path) -> Path:
+    """Copy a warehouse with its marts. Returns `target`."""
+    for kind in (Path, serve_file):
+        if kind(source).exists():
+            shutil.copy(kind(source), kind(target))
+    return target
+
+
 def open_warehouse(warehouse: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection in UTC."""
-    connection = duckdb.connect(str(warehouse), read_only=True)
-    connection.execute("set timezone = 'UTC'")
-    return connection
+    """A read-only connection in UTC to all schemas of a warehouse, the marts included."""
+    return open_together(warehouse)
 
 
 def differences(left: Path, right: Path) -> dict[str, int]:
     """Table -> rows that only one of the two warehouses has, for every table of dbt (load ids aside); empty when equal."""
-    with open_warehouse(left) as connection:
-        connection.execute(f"attach '{right}' as other (read_only)")
-        mine = connection.execute("select current_catalog()").fetchone()[0]
+    with duckdb.connect() as connection:
+        for side, warehouse in (("l", left), ("r", right)):
+            connection.execute(f"attach '{warehouse}' as {side} (read_only)")
+            connection.execute(f"attach '{serve_file(warehouse)}' as {side}_serve (read_only)")
         tables = connection.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() where database_name = ? and schema_name in ?",
-            [mine, ["staging", "intermediate", "marts"]],
+            """
+            select database_name[2:] || '.' || schema_name || '.' || table_name, schema_name || '.' || table_name
+            from duckdb_tables()
+            where database_name in ('l', 'l_serve') and schema_name in ('staging', 'intermediate', 'marts')
+            """
         ).fetchall()
         assert tables
         found = {}
-        for (table,) in tables:
-            columns = [row[0] for row in connection.execute(f"describe {table}").fetchall() if row[0] != "load_id"]
+        for place, table in tables:
+            columns = [row[0] for row in connection.execute(f"describe l{place}").fetchall() if row[0] != "load_id"]
             listed = ", ".join(columns)
-            one, two = f"select {listed} from {mine}.{table}", f"select {listed} from other.{table}"
+            one, two = f"select {listed} from l{place}", f"select {listed} from r{place}"
             count = connection.execute(
                 f"select count(*) from (({one} except all {two}) union all ({two} except all {one}))"
             ).fetchone()[0]

@@ -3,11 +3,15 @@
 
     state          one row: whether everything is to be rebuilt, and what the tables were built with
     days           IST days whose rows are rebuilt, of all tables that are cut by day
+    runs           runs that are rebuilt whole, in all tables that are cut by run
+    run_days       all days those runs lived on, a day either way: what is summed up by day or hour is rebuilt there
+    record_days    the plan's days and those of its bars: where a record without emission clock is counted
     bars           opening times of bars whose records without emission clock are matched anew
     context_days   those days and all other days of the runs alive on them: what is numbered by run is read from there
     fill_days      IST days of execution of the polled fills that are ranked anew
     poll_days      IST days on which those fills were polled
     planned_loads  loads this plan takes in;  done_loads  loads that are in every table
+    models         when each model was last built
 
     The plan is made before the models from the tables as they are, and only ever grows until a build of all models has
     succeeded. So a build that dies anywhere, or builds a part of the models, is completed by the next one.
@@ -26,29 +30,40 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# After the models: the plan is done when each model of the project was built by this invocation. #}
+{#
+    After the models: note when each was built; the plan is done when this invocation built each model of the project. Models
+    tagged whole_history are built whole or not at all, without a plan, and may be left to a run a day.
+#}
 {% macro complete_build(results) -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list -%}
         {%- set missing = [] -%}
-        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.unique_id not in built -%}
-            {%- do missing.append(node.name) -%}
+        {%- set names = [] -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+            {%- if node.unique_id in built -%} {%- do names.append("('" ~ node.name ~ "', now())") -%}
+            {%- elif 'whole_history' not in node.tags -%} {%- do missing.append(node.name) -%}
+            {%- endif -%}
         {%- endfor -%}
+        {%- if names -%}{%- do run_query("insert or replace into build.models values " ~ names | join(', ')) -%}{%- endif -%}
         {%- if not missing -%}{%- do run_query(forget_plan()) -%}{%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro create_plan_tables() -%}
     create schema if not exists build;
-    create table if not exists build.state (is_full boolean not null, code_version varchar, overlay_bots varchar[] not null);
-    insert into build.state select true, null, [] where not exists (from build.state);
+    create table if not exists build.state (is_full boolean not null, code_version varchar, variables varchar, overlay_bots varchar[] not null);
+    insert into build.state select true, null, null, [] where not exists (from build.state);
     create table if not exists build.days (date_ist date not null);
     create table if not exists build.context_days (date_ist date not null);
     create table if not exists build.poll_days (date_ist date not null);
+    create table if not exists build.runs (run_id varchar not null);
+    create table if not exists build.run_days (date_ist date not null);
+    create table if not exists build.record_days (date_ist date not null);
     create table if not exists build.bars (bar_open_at timestamptz not null);
     create table if not exists build.fill_days (date_ist date not null);
     create table if not exists build.planned_loads (load_id varchar not null);
-    create table if not exists build.done_loads (load_id varchar not null)
+    create table if not exists build.done_loads (load_id varchar not null);
+    create table if not exists build.models (model varchar primary key, built_at timestamptz not null)
 {%- endmacro %}
 
 {% macro plan_loads() -%}
@@ -57,12 +72,12 @@
     where load_id not in (select load_id from build.done_loads union all select load_id from build.planned_loads)
 {%- endmacro %}
 
-{# Everything is rebuilt when it never was built, or when what holds for all rows has changed: the code, the bots with an overlay. #}
+{# Everything is rebuilt when it never was built, or when what holds for all rows has changed: the code, its variables, the bots with an overlay. #}
 {% macro is_full_build() -%}
     {%- set code_version = dbt_metadata_envs.get('CODE_VERSION') -%}
     {%- set answer = run_query(
         "select is_full or code_version is distinct from " ~ code_version_literal()
-        ~ " or overlay_bots <> (" ~ overlay_bots() ~ ") from build.state"
+        ~ " or variables is distinct from '" ~ variables_hash() ~ "' or overlay_bots <> (" ~ overlay_bots() ~ ") from build.state"
     ) -%}
     {{ return(flags.FULL_REFRESH or answer.rows[0][0] or is_never_built()) }}
 {%- endmacro %}
@@ -77,6 +92,11 @@
     {{- return("'" ~ code_version ~ "'" if code_version else "(select code_version from build.state)") -}}
 {%- endmacro %}
 
+{# Of the variables given on the command line; those of dbt_project.yml are part of the code. #}
+{% macro variables_hash() -%}
+    {{- return(local_md5(tojson(invocation_args_dict.get('vars', {}), sort_keys=true))) -}}
+{%- endmacro %}
+
 {% macro overlay_bots() -%}
     select coalesce(list(distinct path_bot order by path_bot), [])
     from raw.files
@@ -86,10 +106,13 @@
 {% macro forget_plan() -%}
     begin;
     insert into build.done_loads select load_id from build.planned_loads;
-    update build.state set is_full = false, code_version = {{ code_version_literal() }}, overlay_bots = ({{ overlay_bots() }});
+    update build.state set is_full = false, code_version = {{ code_version_literal() }}, variables = '{{ variables_hash() }}', overlay_bots = ({{ overlay_bots() }});
     delete from build.days;
     delete from build.context_days;
     delete from build.poll_days;
+    delete from build.runs;
+    delete from build.run_days;
+    delete from build.record_days;
     delete from build.bars;
     delete from build.fill_days;
     delete from build.planned_loads;
@@ -101,6 +124,15 @@
     {{ return([
         'calibration_log', 'costs', 'ensemble_log', 'execution_log', 'health', 'hyperliquid_fills', 'kpi_scorecard',
         'market_ingest_log', 'overlay_status', 'pnl_equity_log', 'repro', 'signals', 'sizing_risk_log',
+        'signal', 'gate_decision', 'trade_exec', 'trade_close', 'model_update', 'gate_adjustment', 'error',
+    ]) }}
+{%- endmacro %}
+
+{# Streams whose records name their run. #}
+{% macro run_streams() -%}
+    {{ return([
+        'calibration_log', 'ensemble_log', 'execution_log', 'hyperliquid_fills', 'kpi_scorecard', 'market_ingest_log',
+        'overlay_status', 'pnl_equity_log', 'sizing_risk_log',
     ]) }}
 {%- endmacro %}
 
@@ -113,7 +145,7 @@
     1. the days of every row that came or went, an hour either way, so that nothing at midnight is cut off;
     2. the days of the decisions of bars that a record without emission clock names;
     3. the days of the runs alive on those days, because bars are numbered and windows are bounded by run;
-    4. the days of the decisions of the same bars, because replicas of a bar are ranked among each other.
+    4. the days and runs of the decisions of the same bars, because replicas of a bar are ranked among each other.
 #}
 {% macro plan_days() -%}
     begin;
@@ -126,9 +158,9 @@
     select hour_at from raw.removed_rows where load_id in (from new_loads) and hour_at is not null;
 
     create or replace temp table touched_days as
-    select {{ date_ist("hour_at - interval 1 hour") }} as date_ist from touched_hours
+    select {{ date_ist("(hour_at - interval 1 hour)") }} as date_ist from touched_hours
     union
-    select {{ date_ist("hour_at + interval 2 hours") }} as date_ist from touched_hours;
+    select {{ date_ist("(hour_at + interval 2 hours)") }} as date_ist from touched_hours;
 
     create or replace temp table record_bars as
     {% for stream in bar_clocked_streams() %}
@@ -159,12 +191,41 @@
     select distinct date_ist from known_bursts where run_id in (from touched_runs);
 
     create or replace temp table touched_bars as
-    select bar_open_at from known_bursts where date_ist in (from touched_days)
+    select bar_open_at from known_bursts where run_id in (from touched_runs)
     union
-    select bar_open_at from new_bursts;
+    select bar_open_at from new_bursts
+    union
+    select bar_open_at from record_bars;
 
     insert into touched_days
     select distinct date_ist from known_bursts where bar_open_at in (from touched_bars);
+
+    insert into build.runs
+    select run_id from touched_runs
+    union
+    select run_id from known_bursts where bar_open_at in (from touched_bars)
+    {%- for stream in run_streams() %}
+    union
+    select record ->> '$.run_id' from raw."{{ stream }}" where load_id in (from new_loads)
+    union
+    select run_id
+    from staging.stg_{{ stream }}
+    where date_trunc('hour', emitted_at) in (
+        select hour_at from raw.removed_rows where load_id in (from new_loads) and stream = '{{ stream }}'
+    )
+    {%- endfor %}
+    union
+    -- rows of no run: they are few, and rebuilt each time
+    select ''
+    union
+    -- a run ends by staying silent while others go on
+    select run_id
+    from intermediate.int_run_spans
+    where last_emitted_at >= (
+        select max(last_emitted_at) - to_seconds({{ var('run_end_after_seconds') }}) from intermediate.int_run_spans
+    )
+    except
+    select run_id from build.runs;
 
     insert into build.days
     select date_ist from touched_days
@@ -180,6 +241,17 @@
     except
     select date_ist from build.context_days;
 
+    insert into build.run_days
+    select distinct date_ist + cast(shift as integer)
+    from (
+        select date_ist from known_bursts where run_id in (from build.runs)
+        union
+        select date_ist from build.days
+    ) as days
+    cross join (values (-1), (0), (1)) as shifts (shift)
+    except
+    select date_ist from build.run_days;
+
     insert into build.bars
     select bar_open_at from touched_bars
     union
@@ -188,6 +260,13 @@
     select bar_open_at from known_bursts where date_ist in (from build.days)
     except
     select bar_open_at from build.bars;
+
+    insert into build.record_days
+    select date_ist from build.days
+    union
+    select {{ date_ist('bar_open_at') }} from build.bars
+    except
+    select date_ist from build.record_days;
 
     {{ plan_fill_days() }}
     commit

@@ -2,9 +2,14 @@
     The parts of tables that a build reads and writes (macro build_plan says which). A model that is cut by them is
     `incremental` with the strategy `part`; `meta.part` names the kind of cut and the column it is made on:
 
-    days        rows whose `column` lies in one of the plan's IST days
+    days        rows whose `column` lies in one of the plan's IST days of emission
     bars        rows whose `column` is the opening of one of the plan's bars
     fill_days   rows whose `column` lies in one of the plan's days of execution
+    fills_since rows whose `column` lies on or after the first of those days: positions add up from fill to fill
+    runs        rows whose `column` is one of the plan's runs; `bars`, the column with the opening of their bar, is named
+                where the table is large
+    record_days rows whose `column` lies in one of the days of the records that are attributed anew
+    run_days    rows whose `column` lies in one of the days of those runs
 
     Its SQL takes its rows with in_part(), and what it needs around them with near_part(). In a full build both are true.
 #}
@@ -12,18 +17,25 @@
 {% macro get_incremental_part_sql(arguments) -%}
     {%- set part = config.require('meta')['part'] -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ arguments['target_relation'] }} where {{ in_part(part['column'], part['kind']) }};
+    delete from {{ arguments['target_relation'] }} where {{ in_part(part['column'], part['kind'], part.get('bars')) }};
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arguments['temp_relation'] }}
 {%- endmacro %}
 
-{# True for the rows that this build writes: `column` is an instant. #}
-{% macro in_part(column, kind='days') -%}
+{# True for the rows that this build writes. `column` is an instant or a date, or a run for the kind `runs`. #}
+{% macro in_part(column, kind='days', bars=none) -%}
     {%- if not is_partial() -%} true
     {%- elif kind == 'bars' -%} {{ column }} in (select bar_open_at from build.bars)
+    {%- elif kind == 'fills_since' -%} {{ since_first_fill_day(column) }}
+    {%- elif kind == 'runs' -%} {{ column }} in (select run_id from build.runs) {%- if bars %} and {{ between_bars(bars) }}{% endif -%}
     {%- else -%} {{ in_ranges(column, kind, 0) }}
     {%- endif -%}
+{%- endmacro %}
+
+{# True for the rows of the runs that this build writes. #}
+{% macro in_runs(run='run_id', bars=none) -%}
+    {{ in_part(run, 'runs', bars) }}
 {%- endmacro %}
 
 {# True for those rows and for all within `hours` of their days. #}
@@ -53,4 +65,20 @@
     {%- else %}false
     {%- endfor -%}
     )
+{%- endmacro %}
+
+{# From the first to the last bar of the plan, as literals for the same reason. #}
+{% macro between_bars(column) -%}
+    {%- set span = run_query("select min(bar_open_at)::varchar, max(bar_open_at)::varchar from build.bars").rows[0] -%}
+    {%- if span[0] -%} {{ column }} between timestamptz '{{ span[0] }}' and timestamptz '{{ span[1] }}'
+    {%- else -%} false
+    {%- endif -%}
+{%- endmacro %}
+
+{# On or after the first day whose fills are ranked anew, or at no known instant: such fills stand at the end of their book. #}
+{% macro since_first_fill_day(column) -%}
+    {%- set first = run_query("select min(date_ist) from build.fill_days").rows[0][0] -%}
+    {%- if first -%} coalesce({{ column }}, 'infinity') >= timestamptz '{{ first }} 00:00:00+05:30'
+    {%- else -%} false
+    {%- endif -%}
 {%- endmacro %}

@@ -1,25 +1,32 @@
 {#
     The lot ledger, shared by the bots' own fills and the tracked wallets' fills. A book is what nets against itself.
 
-    positioned_fills(fills): CTEs up to `positioned`, which adds to `fills` (fill_id, book_id, filled_at, emitted_at,
+    positioned_fills(fills, carried): CTEs up to `positioned`, which adds to `fills` (fill_id, book_id, filled_at, emitted_at,
     source_file, line_no, side_sign, fill_qty, is_valid) the order of fills, the position before and after, and whether
     that order is ambiguous: fills of one book at one exchange instant that differ in side or take the position through flat.
+    `carried` (book_id, carried_fill_no, carried_qty) tells where the books stood before these fills; without it they start flat.
 #}
-{% macro positioned_fills(fills) -%}
+{% macro positioned_fills(fills, carried=none) -%}
     signed as (
         select
             *,
-            row_number() over (partition by book_id order by filled_at, emitted_at, source_file, line_no) as fill_no,
+            row_number() over (partition by book_id order by filled_at, emitted_at, source_file, line_no)
+            {%- if carried %} + coalesce(carried_fill_no, 0){% endif %} as fill_no,
             case when is_valid then side_sign * fill_qty else 0 end as signed_qty
         from {{ fills }}
+        {%- if carried %}
+        left join {{ carried }} using (book_id)
+        {%- endif %}
     ),
 
     running as (
         select
             *,
-            cast(sum(signed_qty) over (
-                partition by book_id order by fill_no rows between unbounded preceding and current row
-            ) as decimal(28, 10)) as position_after_qty,
+            cast(
+                sum(signed_qty) over (partition by book_id order by fill_no rows between unbounded preceding and current row)
+                {%- if carried %} + coalesce(carried_qty, 0){% endif %}
+                as decimal(28, 10)
+            ) as position_after_qty,
             count(*) over same_instant as fills_at_instant,
             min(side_sign) over same_instant <> max(side_sign) over same_instant as has_both_sides
         from signed
@@ -36,7 +43,10 @@
             * exclude (fills_at_instant, has_both_sides),
             fills_at_instant > 1 and (
                 coalesce(has_both_sides, true)
-                or bool_or(sign(position_before_qty) * sign(position_after_qty) < 0) over (partition by book_id, filled_at)
+                or (
+                    min(least(position_before_qty, position_after_qty)) over (partition by book_id, filled_at) < 0
+                    and max(greatest(position_before_qty, position_after_qty)) over (partition by book_id, filled_at) > 0
+                )
             ) as is_order_ambiguous
         from stepped
     )

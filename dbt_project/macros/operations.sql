@@ -27,7 +27,9 @@
 {# Health of the bots by bucket: each figure as it stood after the last five minutes of the bucket in which the bot lived, and
    the worst it was in the bucket. `bucket` is the SQL of the bucket's start, `length` its length as an interval. #}
 {% macro health_buckets(bucket, length) -%}
-with fives as (select *, {{ bucket }} as health_bucket_at from {{ ref('int_bot_health') }}),
+with fives as (
+    select *, {{ bucket }} as health_bucket_at from {{ ref('int_bot_health') }} where {{ in_part('bucket_start_at', 'run_days') }}
+),
 
 last_fives as (
     select *
@@ -121,8 +123,8 @@ inner join worst on reasoned.bot = worst.bot and reasoned.health_bucket_at = wor
 {%- endmacro %}
 
 {# Result of every live book in every session: P&L from the last equity before the session (or the deposit) to the last in it,
-   and the deepest fall below the highest equity of the session, that base included. `session` is the SQL of the session's
-   start for an instant. #}
+   and the deepest fall below the highest equity of the session, that base included. A fall is a share of something above zero:
+   there is none while that highest equity is not. `session` is the SQL of the session's start for an instant. #}
 {% macro equity_by_session(session) -%}
     select
         bot,
@@ -130,7 +132,7 @@ inner join worst on reasoned.bot = worst.bot and reasoned.health_bucket_at = wor
         symbol,
         session_start_at,
         arg_max(equity_usd, point_no) - arg_min(before_usd, point_no) as pnl_usd,
-        min({{ ratio('equity_usd', 'session_peak_usd') }}) - 1 as max_drawdown_share
+        min(case when session_peak_usd > 0 then {{ ratio('equity_usd', 'session_peak_usd') }} end) - 1 as max_drawdown_share
     from (
         select
             *,
@@ -141,9 +143,9 @@ inner join worst on reasoned.bot = worst.bot and reasoned.health_bucket_at = wor
             select
                 bot, run_id, symbol, point_no, equity_usd,
                 {{ session }} as session_start_at,
-                coalesce(lag(equity_usd) over (partition by bot, run_id, symbol order by point_no), start_equity_usd) as before_usd
+                equity_before_usd as before_usd
             from {{ ref('fct_equity') }}
-            where run_kind = 'live_paper'
+            where run_kind = 'live_paper' and {{ in_part('emitted_at', 'run_days') }}
         ) as points
         window so_far as (
             partition by bot, run_id, symbol, session_start_at order by point_no rows between unbounded preceding and current row
@@ -197,7 +199,7 @@ inner join worst on reasoned.bot = worst.bot and reasoned.health_bucket_at = wor
         'avg_liquidity_score': "case when liquidity_score_count = 0 then 'no_value_in_session' end",
         'avg_rv_1h': "case when rv_1h_count = 0 then 'no_value_in_session' end",
         'total_pnl_usd': "case when pnl_usd is null then 'no_live_equity_in_session' end",
-        'max_dd_session': "case when max_drawdown_share is null then 'no_live_equity_in_session' end",
+        'max_dd_session': "case when max_drawdown_share is null then case when pnl_book_count > 0 then 'equity_not_positive' else 'no_live_equity_in_session' end end",
         'trade_win_rate': "case when judged_trade_count = 0 then 'no_organic_trade_closed' end",
     }) }} as null_reasons,
     is_synthetic

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -13,7 +12,7 @@ import pytest
 from scipy.stats import binomtest
 
 from raw_loaders.load import load_landing
-from staged import build, differences, open_warehouse
+from staged import build, copy_warehouse, differences, open_warehouse
 
 MARTS = "+path:models/marts/decisions"
 QUIET = ["--exclude-resource-type", "unit_test"]
@@ -177,7 +176,7 @@ def test_margins_lie_on_the_side_of_the_verdict(simulated: Path) -> None:
 
 def test_row_order_and_threads_do_not_show(simulated: Path, tmp_path: Path, repository: Path) -> None:
     """The marts come out alike when every relation they rest on is stored in another order and one thread builds them."""
-    shuffled = Path(shutil.copy(simulated, tmp_path / "warehouse.duckdb"))
+    shuffled = copy_warehouse(simulated, tmp_path / "warehouse.duckdb")
     with duckdb.connect(str(shuffled)) as connection:
         connection.execute("set timezone = 'UTC'")
         tables = connection.execute(

@@ -1,7 +1,6 @@
 """Calibration at entry, labels and feature drift on built warehouses: against brute force, and no look into the future."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from raw_loaders.load import load_landing
-from staged import build, open_warehouse, workshop
+from staged import build, copy_warehouse, move_warehouse, open_warehouse, workshop
 
 MARTS = [
     "+mart_prediction_quality",
@@ -33,11 +32,11 @@ def dbt_test(warehouse: Path, *tests: str) -> subprocess.CompletedProcess[str]:
         str(Path(sys.executable).parent / "dbt"), "test", "--profiles-dir", ".", "--target-path", str(bench.parent / "target"),
         "--log-level-file", "none", "--select", *tests,
     ]  # fmt: skip
-    shutil.copy(warehouse, bench)
+    copy_warehouse(warehouse, bench)
     environment = os.environ | {"WAREHOUSE_PATH": str(bench)}
     folder = Path(__file__).parents[2] / "dbt_project"
     done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
-    bench.unlink()
+    move_warehouse(bench, warehouse.with_name("tested.duckdb"))
     return done
 
 
@@ -103,7 +102,7 @@ def test_calibration_at_entry_is_the_newest_earlier_one(simulated: Path) -> None
 
 
 def test_a_planted_look_into_the_future_is_found(simulated: Path, tmp_path: Path) -> None:
-    planted = Path(shutil.copy(simulated, tmp_path / "planted.duckdb"))
+    planted = copy_warehouse(simulated, tmp_path / "planted.duckdb")
     assert dbt_test(planted, LEAKAGE_TEST).returncode == 0
     with duckdb.connect(str(planted)) as connection:
         connection.execute("set timezone = 'UTC'")

@@ -1,27 +1,18 @@
 """Trades on built warehouses: real logs, the simulator's manifest to the last unit, and late, shuffled and removed fills."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from raw_loaders.load import load_landing
-from staged import REPOSITORY, build, open_warehouse, workshop
+from staged import REPOSITORY, build, open_warehouse
 
 TRADES = ["+path:models/marts/trades", "--exclude-resource-type", "unit_test"]
-BY_ENTITY = ["fct_round_trip_legs", "fct_round_trips"]
-# what a change of the execution log reaches before them
-BEFORE = [
-    "stg_execution_log", "int_cost_matches", "stg_costs", "stg_costs_attribution", "stg_costs_breakdown",
-    "int_calibration_at_entry", "int_fills", "int_fill_parts", "int_exit_reasons", "int_trade_books", "int_trade_excursions",
-]  # fmt: skip
 STATUS = {"closed": "closed", "run_end": "abandoned", "open": "open"}
 
 
@@ -42,20 +33,6 @@ def simulate(folder: Path, *arguments: str) -> tuple[Path, list[dict]]:
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     """Three days with 2,000 fills: sells, shorts, partial fills and flips."""
     return simulate(tmp_path_factory.mktemp("trades"), "--trading", "active", "--fills", "2000")
-
-
-def rerun(warehouse: Path, *arguments: str) -> None:
-    """Run models, incrementally unless told otherwise."""
-    bench = Path(workshop().name) / "warehouse.duckdb"
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "run", "--profiles-dir", ".", "--target-path", str(bench.parent / "target"),
-        "--log-level-file", "none", "--select", *arguments,
-    ]  # fmt: skip
-    shutil.move(warehouse, bench)
-    environment = os.environ | {"WAREHOUSE_PATH": str(bench)}
-    done = subprocess.run(command, cwd=REPOSITORY / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    shutil.move(bench, warehouse)
-    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def assert_equals_manifest(warehouse: Path, manifest: list[dict]) -> None:
@@ -136,67 +113,6 @@ def test_equity_made_of_fills_agrees_with_the_logged_one(simulated: tuple[Path, 
             """
         ).fetchone()
     assert (wrong, known > 2000) == (0, True)
-
-
-def assert_equals_fresh_build(warehouse: Path, fresh: Path) -> None:
-    """What was built by entity holds the rows that a full build makes of the same state, both ways."""
-    shutil.copy(warehouse, fresh)
-    rerun(fresh, *BY_ENTITY, "--full-refresh")
-    with open_warehouse(warehouse) as connection:
-        connection.execute(f"attach '{fresh}' as other (read_only)")
-        for table in BY_ENTITY:
-            one, two = f"from marts.{table}", f"from other.marts.{table}"
-            assert connection.execute(f"({one} except all {two}) union all ({two} except all {one})").fetchall() == []
-            assert connection.execute(f"select count(*) > 0 {one}").fetchone()[0]
-
-
-def test_late_shuffled_and_removed_fills_equal_a_fresh_build(simulated: tuple[Path, list[dict]], tmp_path: Path) -> None:
-    """Fills that come late, out of order, again or not at all; books they do not touch are not built again."""
-    grown, fresh = tmp_path / "grown.duckdb", tmp_path / "fresh.duckdb"
-    shutil.copy(simulated[0], grown)
-    with duckdb.connect(str(grown)) as connection:
-        connection.execute(
-            """
-            create table picked as
-            select run_id from marts.fct_round_trips group by run_id order by count(*) desc, run_id limit 2;
-            alter table raw.execution_log rename to all_executions;
-            create table raw.execution_log as
-            select * from raw.all_executions
-            where (line_no * 2654435761) % 11 <> 0 or (record ->> '$.run_id') not in (select run_id from picked);
-            """
-        )
-    rerun(grown, *BEFORE, *BY_ENTITY)
-    assert_equals_fresh_build(grown, fresh)  # removed
-    with duckdb.connect(str(grown)) as connection:
-        trips = connection.execute("select count(*) from marts.fct_round_trips").fetchone()[0]
-        assert trips != len(simulated[1])
-        connection.execute(
-            """
-            update marts.fct_round_trips set entry_arm = 'untouched';
-            drop table raw.execution_log;
-            create table raw.execution_log as select * from raw.all_executions order by hash(cast(record as varchar));
-            """
-        )
-    rerun(grown, *BEFORE, *BY_ENTITY)
-    with duckdb.connect(str(grown)) as connection:
-        touched = connection.execute(
-            """
-            select distinct bot = '5m' and run_id in (select run_id from picked), entry_arm is not distinct from 'untouched'
-            from marts.fct_round_trips
-            where bot = '5m'
-            """
-        ).fetchall()
-        assert set(touched) == {(True, False), (False, True)}
-        # take the mark off again: it is the test's own
-        connection.execute(
-            """
-            update marts.fct_round_trips set entry_arm = fills.chosen_arm
-            from marts.fct_fills as fills where fct_round_trips.opening_fill_id = fills.fill_id
-            """
-        )
-    assert_equals_fresh_build(grown, fresh)  # late and shuffled
-    rerun(grown, *BY_ENTITY)
-    assert_equals_fresh_build(grown, fresh)  # repeated
 
 
 def test_real_logs_have_two_costs_records_per_fill_and_no_round_trip(real_logs: Path, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_legs_share_every_fee_without_a_rest(bench: duckdb.DuckDBPyConnection, f
         create table intermediate.int_fills as select * from incoming;
         create table intermediate.int_fill_parts as {fifo["int_fill_parts"]};
         create table intermediate.int_trade_books as
-        select 'b' as book_id, 'x' as fingerprint, 1 as exit_count, '5m' as bot, 'r' as run_id, 'S' as symbol;
+        select 'b' as book_id, '5m' as bot, 'r' as run_id, 'S' as symbol;
         create table intermediate.int_exit_reasons as
         select '' as trade_id, '' as fill_id, '' as exit_reason, '' as exit_reason_rule, '' as exit_reason_confidence;
         create table marts.fct_round_trip_legs as {fifo["fct_round_trip_legs"]};

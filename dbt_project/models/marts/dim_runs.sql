@@ -1,36 +1,11 @@
 -- A run is one process of the bot; its spans come from every record that is known to be its own.
-{%- set streams = [
-    'calibration_log', 'costs', 'ensemble_log', 'execution_log', 'health', 'hyperliquid_fills', 'kpi_scorecard',
-    'market_ingest_log', 'overlay_status', 'pnl_equity_log', 'repro', 'signals', 'sizing_risk_log',
-] %}
 with runs as (select * from {{ ref('int_runs') }}),
 
 decisions as (select * from {{ ref('int_decisions') }}),
 
 repros as (select * from {{ ref('stg_repro') }}),
 
-stream_spans as (
-    {%- for stream in streams %}
-    select
-        run_id, min(emitted_at) as first_emitted_at, max(emitted_at) as last_emitted_at, count(*) as record_count,
-        bool_or(is_synthetic) as is_synthetic
-    from {{ ref('stg_' ~ stream) }}
-    where run_id is not null
-    group by run_id
-    {{ "union all" if not loop.last }}
-    {%- endfor %}
-),
-
-spans as (
-    select
-        run_id,
-        min(first_emitted_at) as first_emitted_at,
-        max(last_emitted_at) as last_emitted_at,
-        cast(sum(record_count) as bigint) as record_count,
-        bool_or(is_synthetic) as is_synthetic
-    from stream_spans
-    group by run_id
-),
+spans as (select * from {{ ref('int_run_spans') }}),
 
 bots_of_run as (
     select

@@ -1,7 +1,11 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- What the bot wanted before its guards, what came out, and whether the thresholds in force explain which arm was eligible.
-with records as (select * from {{ ref('int_decision_records') }}),
+with records as (select * from {{ ref('int_decision_records') }} where {{ in_runs(bars='bar_open_at') }}),
 
-repros as (select * from {{ ref('stg_repro') }}),
+repros as (select * from {{ ref('stg_repro') }} where {{ in_runs() }}),
 
 code_versions as (select * from {{ ref('code_versions') }}),
 

@@ -1,8 +1,12 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Everything the bot logged about one decision, side by side: records are joined by decision_id, which staging gave them
 -- at most once per decision. A record that was lost leaves its columns NULL.
-with decisions as (select * from {{ ref('int_decisions') }}),
+with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-signals as (select * from {{ ref('stg_signals') }} where decision_id is not null),
+signals as (select * from {{ ref('stg_signals') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 raw_signals as (
     select
@@ -12,9 +16,10 @@ raw_signals as (
         -- only the later code writes these keys
         record ->> '$.p_non_neutral' is not null as has_three_class_fields
     from {{ source('raw', 'signals') }}
+    where {{ near_part('emitted_at', 0, 'run_days') }}
 ),
 
-intents as (select * from {{ ref('stg_order_intent') }} where decision_id is not null),
+intents as (select * from {{ ref('stg_order_intent') }} where {{ in_runs() }} and decision_id is not null),
 
 raw_intents as (
     -- key order of the record: the audit reads "the first flag that is true"
@@ -26,13 +31,14 @@ raw_intents as (
             lambda flag: json_extract_string(record, '$.reason_codes.' || flag) = 'true'
         )[1] as seed_veto_flag
     from {{ source('raw', 'order_intent') }}
+    where {{ in_part('bar_open_at', 'bars') }}
 ),
 
-features as (select * from {{ ref('stg_feature_log') }} where decision_id is not null),
+features as (select * from {{ ref('stg_feature_log') }} where {{ in_runs() }} and decision_id is not null),
 
-sizings as (select * from {{ ref('stg_sizing_risk_log') }} where decision_id is not null),
+sizings as (select * from {{ ref('stg_sizing_risk_log') }} where {{ in_runs() }} and decision_id is not null),
 
-calibrations as (select * from {{ ref('stg_calibration_log') }} where decision_id is not null),
+calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs() }} and decision_id is not null),
 
 landings as (
     select source_file, is_synthetic from {{ source('raw', 'files') }}

@@ -1,5 +1,9 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
+) }}
 -- The catalogue laid over the decisions: which guards were in force, with the metric, limits and logged flag of each.
-with paths as (select * from {{ ref('int_decision_paths') }}),
+with paths as (select * from {{ ref('int_decision_paths') }} where {{ in_runs(bars='bar_open_at') }}),
 
 guards as (
     select
@@ -12,7 +16,7 @@ guards as (
 executions as (
     select decision_id, count(*) as execution_count
     from {{ ref('stg_execution_log') }}
-    where decision_id is not null
+    where {{ in_runs() }} and decision_id is not null
     group by decision_id
 ),
 
@@ -65,6 +69,8 @@ tokened as (
 in_force as (
     select
         ordered.decision_id,
+        ordered.run_id,
+        ordered.bar_open_at,
         guards.guard,
         guards.stream,
         guards.flag,

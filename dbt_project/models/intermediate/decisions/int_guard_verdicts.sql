@@ -1,6 +1,10 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
+) }}
 -- Verdict of every guard in force: recomputed where value and limit are known, else as logged, else unknown with the reason;
 -- and whether that veto is what left the decision without a trade.
-with inputs as (select * from {{ ref('int_guard_inputs') }}),
+with inputs as (select * from {{ ref('int_guard_inputs') }} where {{ in_runs(bars='bar_open_at') }}),
 
 measured as (
     select
@@ -128,6 +132,8 @@ veto_summaries as (
 
 select
     deciding.decision_id,
+    run_id,
+    bar_open_at,
     guard,
     stream,
     flag,

@@ -1,20 +1,24 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- State of every book (bot, run, symbol) at the end of each five minutes in which its process lived. What was last known is
 -- carried forward inside the run, never into another; nothing written after the five minutes is looked at.
-with runs as (select * from {{ ref('dim_runs') }}),
+with runs as (select * from {{ ref('dim_runs') }} where {{ in_runs() }}),
 
-decisions as (select * from {{ ref('fct_decisions') }}),
+decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-fills as (select * from {{ ref('fct_fills') }} where filled_at is not null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and filled_at is not null),
 
-equities as (select * from {{ ref('fct_equity') }}),
+equities as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
 
-healths as (select * from {{ ref('stg_health') }} where run_id is not null),
+healths as (select * from {{ ref('stg_health') }} where {{ in_runs() }} and run_id is not null),
 
 costs as (
-    select * from {{ ref('stg_costs_breakdown') }} where run_id is not null and mean_bar_volume_usd is not null
+    select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs() }} and run_id is not null and mean_bar_volume_usd is not null
 ),
 
-limits as (select * from {{ ref('int_risk_limits') }}),
+limits as (select * from {{ ref('int_risk_limits') }} where {{ in_runs() }}),
 
 books as (
     select

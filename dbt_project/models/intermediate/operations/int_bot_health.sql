@@ -1,8 +1,12 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'run_days', 'column': "bucket_start_at"}},
+) }}
 -- Health of a bot at the end of each five minutes in which one of its processes lived. Decisions are counted once per bar
 -- (canonical replica); of figures that every book has, the worst counts: the largest loss, the oldest data, the widest gap.
-with books as (select * from {{ ref('int_book_health') }}),
+with books as (select * from {{ ref('int_book_health') }} where {{ near_part('bucket_start_at', 2, 'run_days') }}),
 
-decisions as (select * from {{ ref('fct_decisions') }} where is_canonical),
+decisions as (select * from {{ ref('fct_decisions') }} where {{ near_part('decided_at', 2, 'run_days') }} and is_canonical),
 
 -- one-shot runs on unfinished bars speak only where no live run does
 speaking as (
@@ -53,29 +57,33 @@ joined as (
         coalesce(incomplete_count, 0) as incomplete_count
     from worst
     left join decision_buckets on worst.bot = decision_buckets.bot and worst.bucket_start_at = decision_buckets.bucket_start_at
+),
+
+figures as (
+    select
+        bot,
+        bucket_start_at,
+        date_ist,
+        run_count,
+        live_run_count,
+        decision_count,
+        incomplete_count,
+        fill_count,
+        cast(sum(decision_count) over last_hour as bigint) as decision_count_1h,
+        cast(sum(judged_count) over last_hour as bigint) as judged_count_1h,
+        {{ ratio('sum(rejected_count) over last_hour', 'sum(judged_count) over last_hour') }} as order_reject_rate_1h,
+        case when sum(decision_count) over last_hour > 0 then cast(sum(throttle_count) over last_hour as bigint) end as throttle_events_1h,
+        daily_loss_usd,
+        daily_risk_remaining_usd,
+        risk_utilization_pct,
+        daily_notional_cap_remaining_usd,
+        funding_staleness_sec,
+        ws_reconnect_count_1h,
+        market_data_gap_max_ms_1h,
+        last_market_update_ms,
+        is_synthetic
+    from joined
+    window last_hour as (partition by bot order by bucket_start_at range between interval 55 minutes preceding and current row)
 )
 
-select
-    bot,
-    bucket_start_at,
-    date_ist,
-    run_count,
-    live_run_count,
-    decision_count,
-    incomplete_count,
-    fill_count,
-    cast(sum(decision_count) over last_hour as bigint) as decision_count_1h,
-    cast(sum(judged_count) over last_hour as bigint) as judged_count_1h,
-    {{ ratio('sum(rejected_count) over last_hour', 'sum(judged_count) over last_hour') }} as order_reject_rate_1h,
-    case when sum(decision_count) over last_hour > 0 then cast(sum(throttle_count) over last_hour as bigint) end as throttle_events_1h,
-    daily_loss_usd,
-    daily_risk_remaining_usd,
-    risk_utilization_pct,
-    daily_notional_cap_remaining_usd,
-    funding_staleness_sec,
-    ws_reconnect_count_1h,
-    market_data_gap_max_ms_1h,
-    last_market_update_ms,
-    is_synthetic
-from joined
-window last_hour as (partition by bot order by bucket_start_at range between interval 55 minutes preceding and current row)
+select * from figures where {{ in_part('bucket_start_at', 'run_days') }}

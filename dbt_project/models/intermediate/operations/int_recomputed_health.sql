@@ -1,20 +1,24 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- The figures of the bot's health and KPI records as they should have been after each decision: of the same run only, and of
 -- nothing that happened later.
-with equities as (select * from {{ ref('fct_equity') }} where decision_id is not null),
+with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs() }} and decision_id is not null),
 
-decisions as (select * from {{ ref('fct_decisions') }}),
+decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-signals as (select * from {{ ref('stg_signals') }} where decision_id is not null),
+signals as (select * from {{ ref('stg_signals') }} where {{ in_runs() }} and decision_id is not null),
 
 predictions as (
-    select * from {{ ref('fct_predictions') }} where horizon_bars = 1 and label_ended_at is not null
+    select * from {{ ref('fct_predictions') }} where {{ in_runs(bars='bar_open_at') }} and horizon_bars = 1 and label_ended_at is not null
 ),
 
-costs as (select * from {{ ref('stg_costs_breakdown') }} where decision_id is not null),
+costs as (select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs() }} and decision_id is not null),
 
-fills as (select * from {{ ref('fct_fills') }} where decision_id is not null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and decision_id is not null),
 
-trips as (select * from {{ ref('fct_round_trips') }} where status = 'closed'),
+trips as (select * from {{ ref('fct_round_trips') }} where {{ in_runs() }} and status = 'closed'),
 
 costs_of_decision as (
     select
@@ -154,7 +158,7 @@ select
             then cast(week_sum as double) / week_n / sqrt(cast(week_down_squares as double) / week_n) * sqrt(bars_per_year)
     end as sortino_1w,
     case when judged_count > 0 then cast(hit_count as double) / cast(judged_count as double) end as hit_rate_share,
-    cast(day_traded_usd as double) / nullif(cast(day_equity_sum as double) / day_point_count, 0) * 1e4 as turnover_bps_per_day,
+    case when day_equity_sum > 0 then cast(day_traded_usd as double) / (cast(day_equity_sum as double) / day_point_count) * 1e4 end as turnover_bps_per_day,
     case when position_qty = 0 then 0 else {{ ratio('exposure_usd', "known_bar_volume_usd * 86400 / epoch(" ~ bar_length('bot') ~ ")") }} end
         as capacity_participation_share,
     least(max_drawdown_share, 0) as max_drawdown_share,

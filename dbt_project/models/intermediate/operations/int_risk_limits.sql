@@ -1,5 +1,9 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- The two limits of the risk budget that were in force for each bot, rule version and day, from the guard catalogue.
-with decisions as (select * from {{ ref('fct_decisions') }}),
+with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
 guards as (select * from {{ ref('guards') }} where guard in ('daily_stop', 'adv_hour_cap')),
 

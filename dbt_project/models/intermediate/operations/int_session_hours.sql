@@ -1,14 +1,18 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'run_days', 'column': "session_start_at"}},
+) }}
 -- What can be added up of each bot's hour in Asia/Kolkata: counts, and sums with their n. An hour is a row when a process of
 -- the bot lived in it, so an hour without a row says "not running", not zero.
-with books as (select * from {{ ref('int_book_health') }}),
+with books as (select * from {{ ref('int_book_health') }} where {{ near_part('bucket_start_at', 2, 'run_days') }}),
 
-decisions as (select * from {{ ref('fct_decisions') }}),
+decisions as (select * from {{ ref('fct_decisions') }} where {{ near_part('decided_at', 2, 'run_days') }}),
 
-signals as (select decision_id, feature_rv_1h from {{ ref('stg_signals') }} where decision_id is not null),
+signals as (select decision_id, feature_rv_1h from {{ ref('stg_signals') }} where {{ near_part('emitted_at', 3, 'run_days') }} and decision_id is not null),
 
-fills as (select * from {{ ref('fct_fills') }}),
+fills as (select * from {{ ref('fct_fills') }} where {{ near_part('filled_at', 2, 'run_days') }}),
 
-trips as (select * from {{ ref('fct_round_trips') }} where status = 'closed'),
+trips as (select * from {{ ref('fct_round_trips') }} where {{ near_part('closed_at', 2, 'run_days') }} and status = 'closed'),
 
 hours as (
     select
@@ -115,3 +119,4 @@ select
     max_drawdown_share,
     is_synthetic
 from joined
+where {{ in_part('session_start_at', 'run_days') }}

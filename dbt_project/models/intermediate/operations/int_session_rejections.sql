@@ -1,6 +1,10 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'run_days', 'column': "session_start_at"}},
+) }}
 -- Blocked decisions of each session hour by primary reason, one per bar; and the reading of the audit's own script, which
 -- takes the first flag that is true (a passed guard) of every HOLD intent, replicas counted.
-with decisions as (select * from {{ ref('fct_decisions') }})
+with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_part('decided_at', 'run_days') }})
 
 select
     'primary' as reading,

@@ -1,8 +1,13 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'record_days', 'column': "date_ist"}},
+) }}
 -- Records and bytes by file and IST day of emission. Streams without an emission clock take the clock of their burst, and
 -- where that was lost the day of their bar.
 {%- set clocked = [
     'calibration_log', 'costs', 'ensemble_log', 'execution_log', 'health', 'hyperliquid_fills', 'kpi_scorecard',
     'market_ingest_log', 'overlay_status', 'pnl_equity_log', 'repro', 'signals', 'sizing_risk_log',
+    'signal', 'gate_decision', 'trade_exec', 'trade_close', 'model_update', 'gate_adjustment', 'error',
 ] %}
 {%- set unclocked = ['calibration', 'feature_log', 'order_intent'] %}
 with records as (
@@ -15,6 +20,7 @@ with records as (
         emitted_at,
         strlen(cast(record as varchar)) as text_bytes
     from {{ source('raw', stream) }}
+    where {{ in_part('emitted_at', 'record_days') }}
     union all
     {%- endfor %}
     {%- for stream in unclocked %}
@@ -28,6 +34,9 @@ with records as (
     from {{ source('raw', stream) }} as raw
     inner join {{ ref('stg_' ~ stream) }} as staged
         on raw.source_file = staged.source_file and raw.line_no = staged.line_no
+    where
+        {{ in_part('coalesce(staged.emitted_at, staged.bar_open_at)', 'record_days') }}
+        and ({{ in_part('raw.bar_open_at', 'bars') }} or {{ in_part('raw.bar_open_at', 'record_days') }})
     {{ "union all" if not loop.last }}
     {%- endfor %}
 )

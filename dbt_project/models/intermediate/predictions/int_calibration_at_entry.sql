@@ -1,12 +1,16 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- The calibration a decision or an execution could know: of the same run, bot and symbol the newest calibration_log record
 -- written before it (as-of backward). Never forward, and never from another process.
-with decisions as (select * from {{ ref('int_decisions') }}),
+with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-executions as (select * from {{ ref('stg_execution_log') }}),
+executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs() }}),
 
-calibrations as (select * from {{ ref('stg_calibration_log') }}),
+calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs() }}),
 
-score_records as (select * from {{ ref('stg_calibration') }} where decision_id is not null),
+score_records as (select * from {{ ref('stg_calibration') }} where {{ in_runs() }} and decision_id is not null),
 
 entries as (
     select

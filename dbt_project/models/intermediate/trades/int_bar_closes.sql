@@ -1,9 +1,13 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- The price path a bot saw. Closes are logged on health bars only; from there on the one-bar return of each next decision
 -- (mom_1 = close / previous close - 1) carries the price, as long as bar follows bar in the same run.
-with decisions as (select * from {{ ref('int_decisions') }}),
+with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs() }}),
 
 ingests as (
-    select decision_id, bar_close_px from {{ ref('stg_market_ingest_log') }} where decision_id is not null and bar_close_px > 0
+    select decision_id, bar_close_px from {{ ref('stg_market_ingest_log') }} where {{ in_runs() }} and decision_id is not null and bar_close_px > 0
 ),
 
 bars as (

@@ -1,13 +1,18 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "split_part(book_id, '|', 2)"}},
+) }}
 -- Why each closing part of a fill happened: what the bot logged, else what its decision shows, else UNKNOWN.
-with parts as (select * from {{ ref('int_fill_parts') }} where role = 'EXIT'),
+with parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }} and role = 'EXIT'),
 
-fills as (select * from {{ ref('int_fills') }}),
+fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
 
 classes as (select * from {{ ref('exit_reasons') }}),
 
 observed as (
     select
         parts.trade_id,
+        parts.book_id,
         parts.fill_id,
         parts.fill_no,
         parts.part_qty,
@@ -42,6 +47,7 @@ ruled as (
 
 select
     trade_id,
+    book_id,
     fill_id,
     fill_no,
     part_qty,

@@ -1,10 +1,14 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Own executions in ledger order with their two costs records and what their decision says about them.
-with executions as (select * from {{ ref('stg_execution_log') }}),
+with executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs() }}),
 
 attributions as (
     select execution_source_file as source_file, execution_line_no as line_no, emitted_at, run_method
     from {{ ref('stg_costs_attribution') }}
-    where execution_line_no is not null
+    where {{ in_runs() }} and execution_line_no is not null
 ),
 
 breakdowns as (
@@ -12,12 +16,12 @@ breakdowns as (
         execution_source_file as source_file, execution_line_no as line_no, emitted_at, run_method,
         trade_notional_usd, fee_bps, fee_usd, impact_bps, impact_usd, impact_k
     from {{ ref('stg_costs_breakdown') }}
-    where execution_line_no is not null
+    where {{ in_runs() }} and execution_line_no is not null
 ),
 
-records as (select * from {{ ref('int_decision_records') }}),
+records as (select * from {{ ref('int_decision_records') }} where {{ in_runs() }}),
 
-closes as (select * from {{ ref('int_bar_closes') }}),
+closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
 
 -- an id made of what was logged, not of where it lies: a fill keeps it when its file is written anew or moved
 identified as (

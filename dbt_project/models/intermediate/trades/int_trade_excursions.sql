@@ -1,10 +1,14 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "split_part(book_id, '|', 2)"}},
+) }}
 -- Worst and best price and result of each trade between its fills, on the closes its bot saw. Fills and closes of a book are
 -- walked in one order; a close at the instant of a fill comes before it, so trades see closes in (open, close].
-with books as (select * from {{ ref('int_trade_books') }}),
+with books as (select * from {{ ref('int_trade_books') }} where {{ in_runs() }}),
 
-parts as (select * from {{ ref('int_fill_parts') }}),
+parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-closes as (select * from {{ ref('int_bar_closes') }}),
+closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
 
 events as (
     select
@@ -62,6 +66,7 @@ seen as (
 marked as (
     select
         in_trade_id as trade_id,
+        book_id,
         in_direction_sign as direction_sign,
         count(*) filter (where is_fill = 0) as path_bar_count,
         max(happened_at) filter (where is_fill = 0) as last_close_at,
@@ -76,6 +81,7 @@ marked as (
 
 select
     trade_id,
+    book_id,
     path_bar_count,
     last_close_at,
     last_close_px,

@@ -1,6 +1,10 @@
-with verdicts as (select * from {{ ref('int_guard_verdicts') }}),
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
+) }}
+with verdicts as (select * from {{ ref('int_guard_verdicts') }} where {{ in_runs(bars='bar_open_at') }}),
 
-decisions as (select * from {{ ref('fct_decisions') }})
+decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }})
 
 select
     verdicts.decision_id,

@@ -1,7 +1,11 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Decisions that came to nothing of their own: the entry the bot did not make, and the guard that decided it.
-with decisions as (select * from {{ ref('fct_decisions') }} where is_blocked),
+with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }} and is_blocked),
 
-primaries as (select * from {{ ref('fct_guard_evaluations') }} where is_primary)
+primaries as (select * from {{ ref('fct_guard_evaluations') }} where {{ in_runs(bars='bar_open_at') }} and is_primary)
 
 select
     decisions.decision_id,

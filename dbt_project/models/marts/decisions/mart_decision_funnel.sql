@@ -1,7 +1,11 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'run_days', 'column': "decided_date_ist"}},
+) }}
 -- From evaluated bars to fills. Forced trades and exit orders have their own columns: they never passed the funnel.
-with decisions as (select * from {{ ref('fct_decisions') }}),
+with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_part('decided_at', 'run_days') }}),
 
-executions as (select * from {{ ref('stg_execution_log') }}),
+executions as (select * from {{ ref('stg_execution_log') }} where {{ in_part('emitted_at', 'run_days') }}),
 
 populations as (
     select *, 'canonical' as population from decisions where is_canonical

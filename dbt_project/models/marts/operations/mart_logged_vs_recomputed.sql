@@ -1,12 +1,17 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "coalesce(run_id, '')"}},
+) }}
 {%- set short = "case when ours.return_count_1d < " ~ var('risk_min_returns') ~ " then 'too_few_returns' else 'no_variation' end" %}
 {%- set short_week = "case when ours.return_count_1w < " ~ var('risk_min_returns') ~ " then 'too_few_returns' else 'no_variation' end" %}
-with healths as (select * from {{ ref('stg_health') }}),
+{%- set short_down = "case when ours.return_count_1w < " ~ var('risk_min_returns') ~ " then 'too_few_returns' else 'no_negative_return' end" %}
+with healths as (select * from {{ ref('stg_health') }} where {{ in_runs("coalesce(run_id, '')") }}),
 
-scorecards as (select * from {{ ref('stg_kpi_scorecard') }}),
+scorecards as (select * from {{ ref('stg_kpi_scorecard') }} where {{ in_runs("coalesce(run_id, '')") }}),
 
-fills as (select * from {{ ref('fct_fills') }}),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }}),
 
-recomputed as (select * from {{ ref('int_recomputed_health') }}),
+recomputed as (select * from {{ ref('int_recomputed_health') }} where {{ in_runs() }}),
 
 bugs as (select * from {{ ref('logged_metric_bugs') }}),
 
@@ -54,9 +59,9 @@ health_metrics as (
             {{ compared_metric('ws_staleness_ms', 'logged.ws_staleness_ms', 'null', "'no_second_source'") }},
             {{ compared_metric('sharpe_roll_1d', 'logged.sharpe_roll_1d', 'ours.sharpe_1d', short) }},
             {{ compared_metric('sharpe_roll_1w', 'logged.sharpe_roll_1w', 'ours.sharpe_1w', short_week) }},
-            {{ compared_metric('sortino_1w', 'logged.sortino_1w', 'ours.sortino_1w', short_week) }},
+            {{ compared_metric('sortino_1w', 'logged.sortino_1w', 'ours.sortino_1w', short_down) }},
             {{ compared_metric('hit_rate_share', 'logged.hit_rate_share', 'ours.hit_rate_share', "'no_label_known_yet'") }},
-            {{ compared_metric('turnover_bps_per_day', 'logged.turnover_bps_per_day', 'ours.turnover_bps_per_day', 'null') }},
+            {{ compared_metric('turnover_bps_per_day', 'logged.turnover_bps_per_day', 'ours.turnover_bps_per_day', "'equity_not_positive'") }},
             {{ compared_metric('capacity_participation_share', 'logged.capacity_participation_share', 'ours.capacity_participation_share', "'market_volume_or_close_unknown'") }},
             {{ compared_metric('ic_drift', 'logged.ic_drift', 'null', "'no_sound_definition'") }},
             {{ compared_metric('max_drawdown_share', 'logged.max_drawdown_share', 'ours.max_drawdown_share', 'null', true) }},
@@ -79,11 +84,11 @@ scorecard_metrics as (
         unnest([
             {{ compared_metric('sharpe_1w', 'logged.sharpe_1w', 'ours.sharpe_1w', short_week) }},
             {{ compared_metric('max_drawdown_pct', 'logged.max_drawdown_pct', 'abs(ours.max_drawdown_share) * 100', 'null', true) }},
-            {{ compared_metric('turnover_bps_per_day', 'logged.turnover_bps_per_day', 'ours.turnover_bps_per_day', 'null') }},
+            {{ compared_metric('turnover_bps_per_day', 'logged.turnover_bps_per_day', 'ours.turnover_bps_per_day', "'equity_not_positive'") }},
             {{ compared_metric('in_no_trade_band_share', 'logged.in_no_trade_band_share', 'ours.in_no_trade_band_share', "'no_calibration_record'", true) }},
             {{ compared_metric('is_sharpe_gate_passed', 'logged.is_sharpe_gate_passed', 'ours.sharpe_1w >= ' ~ var('kpi_min_sharpe'), short_week) }},
             {{ compared_metric('is_drawdown_gate_passed', 'logged.is_drawdown_gate_passed', 'abs(ours.max_drawdown_share) * 100 <= ' ~ var('kpi_max_drawdown_pct'), 'null') }},
-            {{ compared_metric('is_turnover_gate_passed', 'logged.is_turnover_gate_passed', 'ours.turnover_bps_per_day <= ' ~ var('kpi_max_turnover_bps_per_day'), 'null') }},
+            {{ compared_metric('is_turnover_gate_passed', 'logged.is_turnover_gate_passed', 'ours.turnover_bps_per_day <= ' ~ var('kpi_max_turnover_bps_per_day'), "'equity_not_positive'") }},
             {{ compared_metric('is_cost_gate_passed', 'logged.is_cost_gate_passed', 'ours.cost_bps <= ' ~ var('kpi_max_cost_bps'), "'no_execution_yet'") }}
         ]) as compared,
         ours.decision_id is not null as is_recomputed

@@ -1,27 +1,24 @@
-with equities as (select * from {{ ref('fct_equity') }}),
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
+with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
 
-fills as (select * from {{ ref('fct_fills') }} where filled_at is not null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and filled_at is not null),
 
-runs as (select * from {{ ref('dim_runs') }}),
+runs as (select * from {{ ref('dim_runs') }} where {{ in_runs() }}),
 
 costs as (
-    select * from {{ ref('stg_costs_breakdown') }} where run_id is not null and mean_bar_volume_usd is not null
+    select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs() }} and run_id is not null and mean_bar_volume_usd is not null
 ),
 
-limits as (select * from {{ ref('int_risk_limits') }}),
-
-based as (
-    select
-        *,
-        coalesce(lag(equity_usd) over (partition by bot, run_id, symbol order by point_no), start_equity_usd) as before_usd
-    from equities
-),
+limits as (select * from {{ ref('int_risk_limits') }} where {{ in_runs() }}),
 
 day_based as (
     select
         *,
-        first_value(before_usd) over (partition by bot, run_id, symbol, emitted_date_ist order by point_no) as day_open_equity_usd
-    from based
+        first_value(equity_before_usd) over (partition by bot, run_id, symbol, emitted_date_ist order by point_no) as day_open_equity_usd
+    from equities
 ),
 
 equity_days as (
@@ -32,7 +29,10 @@ equity_days as (
         arg_max(equity_usd, point_no) as equity_usd,
         min(equity_usd) as lowest_equity_usd,
         max(peak_equity_usd) as peak_equity_usd,
-        max(peak_equity_usd - equity_usd) as deepest_drawdown_usd
+        max(peak_equity_usd - equity_usd) as deepest_drawdown_usd,
+        -- the bot's stop is a share of the highest equity at that moment, which may be lower than that of the day's end
+        min_by(peak_equity_usd - equity_usd, (drawdown_share, point_no)) as steepest_drawdown_usd,
+        min_by(peak_equity_usd, (drawdown_share, point_no)) as steepest_peak_usd
     from day_based
     group by bot, run_id, symbol, emitted_date_ist
 ),
@@ -95,7 +95,7 @@ select
     {{ ratio('daily_loss_usd', 'daily_risk_budget_usd') }} * 100 as risk_utilization_pct,
     {{ ratio('worst_daily_loss_usd', 'daily_risk_budget_usd') }} * 100 as worst_risk_utilization_pct,
     cast(deepest_drawdown_usd as decimal(28, 10)) as deepest_drawdown_usd,
-    deepest_drawdown_usd >= daily_risk_budget_usd as is_daily_stop_reached,
+    steepest_drawdown_usd >= {{ risk_budget('steepest_peak_usd', 'known_stop_share') }} as is_daily_stop_reached,
     case
         when equity_usd is null then 'no_equity_record'
         when daily_risk_budget_usd is null then 'no_limit_in_force'

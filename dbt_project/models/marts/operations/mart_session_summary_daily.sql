@@ -1,9 +1,13 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'run_days', 'column': "session_start_at"}},
+) }}
 -- The sum of the hours; only what does not add up (runs, drawdown) is looked at anew for the day.
-with hours as (select * from {{ ref('int_session_hours') }}),
+with hours as (select * from {{ ref('int_session_hours') }} where {{ in_part('session_start_at', 'run_days') }}),
 
-rejections as (select * from {{ ref('int_session_rejections') }}),
+rejections as (select * from {{ ref('int_session_rejections') }} where {{ in_part('session_start_at', 'run_days') }}),
 
-books as (select * from {{ ref('int_book_health') }}),
+books as (select * from {{ ref('int_book_health') }} where {{ in_part('bucket_start_at', 'run_days') }}),
 
 added as (
     select

@@ -1,10 +1,26 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'record_days', 'column': "date_ist"}},
+) }}
 -- What each decision should have left behind, by the order in which the bot writes, against what landed.
 with decisions as (
     select decision_id, bot, bar_counter, {{ date_ist('last_seen_at') }} as date_ist
     from {{ ref('int_decisions') }}
+    where {{ in_part('last_seen_at', 'record_days') }}
 ),
 
-records as (select * from {{ ref('int_stream_decision_records') }}),
+-- records of no decision are counted by bot and day
+records as (
+    select
+        stream,
+        decision_id,
+        case when decision_id is null then bot end as bot,
+        case when decision_id is null then {{ date_ist('recorded_at') }} end as date_ist,
+        count(*) as record_count
+    from {{ ref('int_stream_records') }}
+    where {{ near_part('recorded_at', 2, 'record_days') }}
+    group by all
+),
 
 expectations as (select * from {{ ref('stream_expectations') }}),
 
@@ -58,7 +74,7 @@ by_decision as (
 without_decision as (
     select stream, bot, date_ist, cast(sum(record_count) as bigint) as record_count
     from records
-    where decision_id is null
+    where decision_id is null and {{ in_part('date_ist', 'record_days') }}
     group by stream, bot, date_ist
 ),
 

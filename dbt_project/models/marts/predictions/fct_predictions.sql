@@ -1,14 +1,18 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
+) }}
 -- Every decision with what came after it: the return over the next bars of the same run, bot and symbol. The return of a bar
 -- is what the run itself logged for it (first feature), as the logged realised return is always 0.
 {%- set horizons = var('prediction_horizons_bars') %}
-with decisions as (select * from {{ ref('int_decisions') }}),
+with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-signals as (select * from {{ ref('stg_signals') }} where decision_id is not null),
+signals as (select * from {{ ref('stg_signals') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
-features as (select decision_id, regime_bucket, volatility_regime from {{ ref('stg_feature_log') }} where decision_id is not null),
+features as (select decision_id, regime_bucket, volatility_regime from {{ ref('stg_feature_log') }} where {{ in_runs() }} and decision_id is not null),
 
 calibrations as (
-    select * from {{ ref('int_calibration_at_entry') }} where entry_kind = 'decision' and is_exact_match
+    select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs() }} and entry_kind = 'decision' and is_exact_match
 ),
 
 runs as (select run_id, git_sha, is_synthetic from {{ ref('dim_runs') }}),
@@ -16,7 +20,7 @@ runs as (select run_id, git_sha, is_synthetic from {{ ref('dim_runs') }}),
 repro_versions as (
     select run_id, min(model_version) as model_version
     from {{ ref('stg_repro') }}
-    where model_version is not null
+    where {{ in_runs() }} and model_version is not null
     group by run_id
     having count(distinct model_version) = 1
 ),

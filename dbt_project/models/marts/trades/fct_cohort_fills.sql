@@ -1,6 +1,10 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'fills_since', 'column': "filled_at"}},
+) }}
 -- Fills of the tracked wallets, each once, in the order of their wallet. Staging marks as canonical as many of the identical
 -- polled fills as one bot of one run saw (the exchange's trade id is not logged).
-with polled as (select * from {{ ref('stg_hyperliquid_fills') }} where is_canonical),
+with polled as (select * from {{ ref('stg_hyperliquid_fills') }} where is_canonical and {{ in_part('filled_at', 'fills_since') }}),
 
 fills as (
     select
@@ -12,7 +16,19 @@ fills as (
     from polled
 ),
 
-{{ positioned_fills('fills') }}
+-- where each book stood before them
+carried as (
+    {%- if is_partial() %}
+    select book_id, max(fill_no) as carried_fill_no, arg_max(net_flow_after_qty, fill_no) as carried_qty
+    from {{ this }}
+    where not ({{ in_part('filled_at', 'fills_since') }})
+    group by book_id
+    {%- else %}
+    select cast(null as varchar) as book_id, 0 as carried_fill_no, 0 as carried_qty where false
+    {%- endif %}
+),
+
+{{ positioned_fills('fills', 'carried') }}
 
 select
     fill_id,

@@ -1,10 +1,14 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Equity as the bots logged it, bar by bar, beside the same figure made of fills and bar closes. The position is integrated
 -- from fills: the logged target falls to 0 without an order that would close it.
-with equities as (select * from {{ ref('stg_pnl_equity_log') }} where run_id is not null and bot is not null),
+with equities as (select * from {{ ref('stg_pnl_equity_log') }} where {{ in_runs() }} and run_id is not null and bot is not null),
 
-fills as (select * from {{ ref('fct_fills') }} where ledger_null_reason is null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and ledger_null_reason is null),
 
-closes as (select * from {{ ref('int_bar_closes') }}),
+closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
 
 runs as (select * from {{ ref('dim_runs') }}),
 
@@ -106,6 +110,7 @@ select
     equity_usd,
     pnl_total_usd,
     cast(start_equity_usd as decimal(28, 10)) as start_equity_usd,
+    cast(coalesce(previous_equity_usd, start_equity_usd) as decimal(28, 10)) as equity_before_usd,
     cast(peak_equity_usd as decimal(28, 10)) as peak_equity_usd,
     cast(equity_usd - peak_equity_usd as decimal(28, 10)) as drawdown_usd,
     cast(equity_usd as double) / nullif(cast(peak_equity_usd as double), 0) - 1 as drawdown_share,

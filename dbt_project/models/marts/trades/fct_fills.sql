@@ -1,9 +1,13 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Own executions with costs, position and the trades they belong to.
-with fills as (select * from {{ ref('int_fills') }}),
+with fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
 
-parts as (select * from {{ ref('int_fill_parts') }}),
+parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-calibrations as (select * from {{ ref('int_calibration_at_entry') }} where entry_kind = 'execution'),
+calibrations as (select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs() }} and entry_kind = 'execution'),
 
 trades_of_fill as (
     select
@@ -44,9 +48,11 @@ select
     case when fills.breakdown_match_method is null then 'no_costs_record' end as costs_null_reason,
     fills.bar_close_px as decision_px,
     fills.bar_close_method as decision_px_method,
-    fills.slippage_usd,
-    cast(fills.side_sign * (fills.fill_px - fills.bar_close_px) as double) / cast(nullif(fills.bar_close_px, 0) as double) * 1e4
-        as slippage_bps,
+    case when fills.is_valid then fills.slippage_usd end as slippage_usd,
+    case
+        when fills.is_valid
+            then cast(fills.side_sign * (fills.fill_px - fills.bar_close_px) as double) / cast(nullif(fills.bar_close_px, 0) as double) * 1e4
+    end as slippage_bps,
     case
         when not coalesce(fills.is_valid, false) then 'invalid_fill'
         when fills.bar_close_px is null then 'bar_close_unknown'

@@ -1,33 +1,25 @@
 {{ config(
-    materialized='incremental', incremental_strategy='entity', unique_key='book_id', on_schema_change='fail',
-    meta={'entities': 'int_trade_books'},
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "split_part(book_id, '|', 2)"}},
 ) }}
--- What each exit closed. A late fill moves all later legs of its book, so a book is built whole or left alone.
-with books as (select * from {{ ref('int_trade_books') }}),
+-- What each exit closed. A late fill moves all later legs of its book, so the books of a run are built whole or left alone.
+with books as (select * from {{ ref('int_trade_books') }} where {{ in_runs() }}),
 
-all_parts as (select * from {{ ref('int_fill_parts') }}),
+parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-reasons as (select * from {{ ref('int_exit_reasons') }}),
-
-books_with_exits as (select * from books where exit_count > 0),
-
-changed as ({{ changed_entities('books_with_exits', 'book_id') }}),
-
-parts as (select all_parts.* from all_parts inner join changed using (book_id)),
+reasons as (select * from {{ ref('int_exit_reasons') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
 {{ lot_legs('parts') }},
 
 priced as (
     select
         legs.*,
-        changed.fingerprint,
         books.bot,
         books.run_id,
         books.symbol,
         direction_sign * (exit_notional_usd - entry_notional_usd) as gross_pnl_usd,
         entry_fee_usd + exit_fee_usd as fees_usd
     from legs
-    inner join changed using (book_id)
     inner join books using (book_id)
 )
 
@@ -55,7 +47,6 @@ select
     case when priced.fees_usd is null then 'no_costs_record' end as net_pnl_null_reason,
     reasons.exit_reason,
     reasons.exit_reason_rule,
-    reasons.exit_reason_confidence,
-    priced.fingerprint
+    reasons.exit_reason_confidence
 from priced
 left join reasons on priced.trade_id = reasons.trade_id and priced.exit_fill_id = reasons.fill_id

@@ -1,24 +1,22 @@
 {{ config(
-    materialized='incremental', incremental_strategy='entity', unique_key='book_id', on_schema_change='fail',
-    meta={'entities': 'int_trade_books'},
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
 ) }}
 -- Trades from flat to flat (or to a flip), one position of one book. Nothing is invented: a position its run never closed
 -- stays a row with what was realised and paid, without exit.
-with books as (select * from {{ ref('int_trade_books') }}),
+with books as (select * from {{ ref('int_trade_books') }} where {{ in_runs() }}),
 
-all_parts as (select * from {{ ref('int_fill_parts') }}),
+all_parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-fills as (select * from {{ ref('int_fills') }}),
+fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
 
-all_legs as (select * from {{ ref('fct_round_trip_legs') }}),
+all_legs as (select * from {{ ref('fct_round_trip_legs') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-reasons as (select * from {{ ref('int_exit_reasons') }}),
+reasons as (select * from {{ ref('int_exit_reasons') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-excursions as (select * from {{ ref('int_trade_excursions') }}),
+excursions as (select * from {{ ref('int_trade_excursions') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-calibrations as (select * from {{ ref('int_calibration_at_entry') }} where entry_kind = 'execution'),
-
-changed as ({{ changed_entities('books', 'book_id') }}),
+calibrations as (select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs() }} and entry_kind = 'execution'),
 
 parts as (
     select
@@ -28,7 +26,6 @@ parts as (
             partition by trade_id order by all_parts.fill_no, part_no rows between unbounded preceding and current row
         ) as held_after_qty
     from all_parts
-    inner join changed using (book_id)
     inner join fills using (fill_id)
 ),
 
@@ -86,7 +83,6 @@ states as (
         books.run_id,
         books.symbol,
         books.run_last_emitted_at,
-        changed.fingerprint,
         case
             when trades.entry_qty = trades.exit_qty then 'closed'
             when books.has_run_ended then 'abandoned'
@@ -99,7 +95,6 @@ states as (
         trades.entry_qty - trades.exit_qty as open_qty
     from trades
     inner join books using (book_id)
-    inner join changed using (book_id)
     left join realised using (trade_id)
 ),
 
@@ -209,11 +204,11 @@ select
         as exit_reason_confidence,
     case
         when judged.excursion_null_reason is null
-            then least(judged.direction_sign * cast(judged.worst_px - judged.entry_vwap_px as double) / cast(judged.entry_vwap_px as double) * 1e4, 0)
+            then least(cast(judged.direction_sign * (judged.worst_px - judged.entry_vwap_px) as double) / cast(judged.entry_vwap_px as double) * 1e4, 0)
     end as mae_bps,
     case
         when judged.excursion_null_reason is null
-            then greatest(judged.direction_sign * cast(judged.best_px - judged.entry_vwap_px as double) / cast(judged.entry_vwap_px as double) * 1e4, 0)
+            then greatest(cast(judged.direction_sign * (judged.best_px - judged.entry_vwap_px) as double) / cast(judged.entry_vwap_px as double) * 1e4, 0)
     end as mfe_bps,
     case when judged.excursion_null_reason is null then judged.mae_usd end as mae_usd,
     case when judged.excursion_null_reason is null then judged.mfe_usd end as mfe_usd,
@@ -237,8 +232,7 @@ select
     calibrations.match_method,
     calibrations.match_lag_ms,
     calibrations.is_exact_match,
-    openings.is_synthetic,
-    judged.fingerprint
+    openings.is_synthetic
 from judged
 inner join fills as openings on judged.opening_fill_id = openings.fill_id
 left join last_exits on judged.trade_id = last_exits.trade_id

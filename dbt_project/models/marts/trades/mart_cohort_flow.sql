@@ -1,5 +1,9 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'fills_since', 'column': "hour_started_at"}},
+) }}
 -- Flow of the tracked wallets by hour. Sums only; sides as logged, so the sign of the net flow is as doubtful as they are.
-with fills as (select * from {{ ref('fct_cohort_fills') }} where ledger_null_reason is null),
+with fills as (select * from {{ ref('fct_cohort_fills') }} where ledger_null_reason is null and {{ in_part('filled_at', 'fills_since') }}),
 
 placed as (
     -- hours of Asia/Kolkata, half-open; they begin at minute 30 of UTC hours

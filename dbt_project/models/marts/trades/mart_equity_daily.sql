@@ -1,8 +1,12 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Equity by day (Asia/Kolkata, by emission) inside each run. A day without a record carries the last one on; runs are never
 -- bridged, as equity starts anew with each of them.
-with points as (select * from {{ ref('fct_equity') }}),
+with points as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
 
-fills as (select * from {{ ref('fct_fills') }} where ledger_null_reason is null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and ledger_null_reason is null),
 
 books as (
     select

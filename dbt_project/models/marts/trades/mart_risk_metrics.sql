@@ -1,7 +1,11 @@
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+) }}
 -- Risk of each run of a bot, once from its bars and once from its days. No window reaches over runs.
-with points as (select * from {{ ref('fct_equity') }}),
+with points as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
 
-days as (select * from {{ ref('mart_equity_daily') }}),
+days as (select * from {{ ref('mart_equity_daily') }} where {{ in_runs() }}),
 
 returns as (
     select bot, run_id, symbol, 'bar' as return_interval, bar_return as period_return from points
