@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,14 +14,30 @@ from raw_loaders.errors import DictionaryError
 HERE = Path(__file__).parent
 REQUIRED_TYPES = frozenset({"text", "integer", "number", "object", "list"})
 CLOCKS = frozenset({"emitted_at", "bar_open_at"})
+BOTS = "metastacker"
 
 _HIVE_LEVEL = r"(?:date=\d{4}-\d{2}-\d{2}|hour=\d{2}|asset=[^/=]+)"
 _HIVE_KEY = re.compile(r"(?:^|/)(date|hour|asset)=([^/]+)(?=/)")
 
 
 @dataclass(frozen=True)
+class Strict:
+    """Rules of a closed format: its one version, allowed values by key, and which of two instants must not come first."""
+
+    version_field: str
+    version: int
+    values: Mapping[str, Sequence[str]]
+    earlier: str | None = None
+    later: str | None = None
+    order_reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Stream:
-    """One entry of the dictionary. `required` maps a top-level key to its JSON type."""
+    """One entry of the dictionary. `required` maps a top-level key to its JSON type.
+
+    `source_system` is metastacker for what the bots write; streams of another system are optional and may be strict.
+    """
 
     name: str
     grain: str
@@ -31,6 +47,13 @@ class Stream:
     clock: str
     required: Mapping[str, str]
     columns: tuple[Mapping[str, object], ...]
+    source_system: str = BOTS
+    strict: Strict | None = None
+
+    @property
+    def is_optional(self) -> bool:
+        """True for streams that no bot writes: nothing is missing where they are absent."""
+        return self.source_system != BOTS
 
     @property
     def known_keys(self) -> frozenset[str]:
@@ -62,6 +85,11 @@ class Dictionary:
     bots: Mapping[str, int]
     junk: tuple[tuple[str, str], ...]
     synthetic_marker: str
+
+    @property
+    def bot_streams(self) -> tuple[str, ...]:
+        """Names of the streams that bots write; the others are optional."""
+        return tuple(name for name, stream in self.streams.items() if not stream.is_optional)
 
     def classify(self, source_file: str) -> PathFacts:
         """Say what `source_file` (path relative to the landing, '/' separated) is: a stream's file, declared junk, or unknown."""
@@ -131,6 +159,22 @@ def _facts(source_file: str, stream: str, match: re.Match[str]) -> PathFacts:
     )
 
 
+def _strict(document: Mapping[str, object], file: Path) -> Strict | None:
+    rules = document.get("strict")
+    if rules is None:
+        return None
+    order = rules.get("order", {})
+    strict = Strict(
+        rules["version"]["field"], rules["version"]["is"], rules.get("values", {}),
+        order.get("earlier"), order.get("later"), order.get("reason"),
+    )  # fmt: skip
+    ruled = {strict.version_field, *strict.values, *filter(None, (strict.earlier, strict.later))}
+    if not ruled <= set(document["required"]):
+        missing = sorted(ruled - set(document["required"]))
+        raise DictionaryError(f"{file.name}: keys with a strict rule must be required, which {missing} are not.")
+    return strict
+
+
 def _stream(document: Mapping[str, object], file: Path) -> Stream:
     clock = document["clock"]
     stream = Stream(
@@ -142,6 +186,8 @@ def _stream(document: Mapping[str, object], file: Path) -> Stream:
         clock=clock["is"],
         required=dict(document["required"]),
         columns=tuple(document["columns"]),
+        source_system=document.get("source_system", BOTS),
+        strict=_strict(document, file),
     )
     if stream.name != file.stem:
         raise DictionaryError(f"{file.name} describes the stream {stream.name}: the file must bear the stream's name.")

@@ -3,6 +3,7 @@
 import json
 
 from raw_loaders.dictionary import Stream
+from raw_loaders.strict_sql import strict_tests
 
 _STRUCT_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "object": "JSON", "list": "JSON"}
 _OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
@@ -34,6 +35,7 @@ def _clock_test(stream: Stream) -> str:
 
 def _is_record(stream: Stream) -> str:
     tests = ["v is not null", *(_key_test(key, kind) for key, kind in stream.required.items()), _clock_test(stream)]
+    tests += [test.condition for test in strict_tests(stream)]
     # one expression on purpose: of a bare AND the optimizer pushes each part down, and the line is parsed again for each
     return f"coalesce({' and '.join(tests)}, false)"
 
@@ -62,6 +64,9 @@ def rejected_sql(stream: Stream) -> str:
     mistyped = ", ".join(
         f"case when not {_key_test(key, kind)} then '{key} is no {kind}' end" for key, kind in stream.required.items()
     )
+    strict = strict_tests(stream)
+    reasons = "".join(f"\n                when ({test.condition}) is not true then '{test.reason}'" for test in strict)
+    details = "".join(f"\n                when ({test.condition}) is not true then {test.detail}" for test in strict)
     return f"""
         insert into raw.rejected_lines
         with read_once as (
@@ -86,6 +91,7 @@ def rejected_sql(stream: Stream) -> str:
                 when json_type <> 'OBJECT' then 'not_an_object'
                 when len(missing) > 0 then 'missing_key'
                 when len(mistyped) > 0 then 'wrong_type'
+                when not {_clock_test(stream)} then 'bad_clock'{reasons}
                 else 'bad_clock'
             end,
             case
@@ -93,6 +99,7 @@ def rejected_sql(stream: Stream) -> str:
                 when json_type <> 'OBJECT' then 'it is ' || lower(json_type)
                 when len(missing) > 0 then list_aggregate(missing, 'string_agg', ', ')
                 when len(mistyped) > 0 then list_aggregate(mistyped, 'string_agg', ', ')
+                when not {_clock_test(stream)} then '{stream.clock_field} = ' || v."{stream.clock_field}"{details}
                 else '{stream.clock_field} = ' || v."{stream.clock_field}"
             end,
             coalesce(reader_text, line[1:65536]),

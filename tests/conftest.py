@@ -30,7 +30,7 @@ def repository() -> Path:
 def _quiet_tools() -> None:
     """No telemetry from the tools under test, and no settings of the person who runs the tests."""
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-    for name in ("LANDING", "DATA", "PARTITIONS_START", "LOCK_WAIT_S", "DAGSTER_HOME", "WAREHOUSE_PATH"):
+    for name in ("LANDING", "DATA", "PARTITIONS_START", "LOCK_WAIT_S", "DAGSTER_HOME", "WAREHOUSE_PATH", "ALERT_WEBHOOK_URL"):
         os.environ.pop(name, None)
 
 

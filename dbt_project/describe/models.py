@@ -76,7 +76,8 @@ def staging_files(dictionary: Dictionary) -> dict[Path, str]:
         for suffix in ["", *(f"_{shape}" for shape in shapes)]:
             model = folder / f"stg_{stream.name}{suffix}.sql"
             what = f"of the {suffix[1:]} shape" if suffix else "that was accepted"
-            grain = f"One row per {stream.name} record {what}, typed and attributed to bot and run. Record: {stream.grain}."
+            done = "typed" if stream.is_optional else "typed and attributed to bot and run"
+            grain = f"One row per {stream.name} record {what}, {done}. Record: {stream.grain}."
             key = {"name": f"{model.stem}_key_is_unique", "arguments": {"columns": ["source_file", "line_no"]}}
             raw = {"stream": stream.name} | ({"shape": suffix[1:]} if suffix else {})
             whole = {"name": f"{model.stem}_holds_every_raw_row_once", "arguments": raw}

@@ -14,9 +14,13 @@ The key of a row is (`source_file`, `line_no`) in both. The source's own ids (`e
 are no keys. In paths, `{bot}` is the folder of one bot, `{owner}` a folder that mixes the records of all bots, `{hive}`
 `date=.../asset=...` levels in any order with an optional `hour=`, `{file}` the stream's file or a rotated sibling.
 
-Besides the columns listed here every staging table has: `source_file`, `line_no`, `decision_id`, `bot`, `bot_method`, `run_id`,
-`run_method`, `unattributed_reason`, `bar_close_at`, `emitted_date_ist`, `emitted_date_utc`, `replica_no`, `is_canonical`,
-`partition_date`, `is_synthetic`, `load_id`; the fills have `fill_ordinal` and no decision.
+Streams of the second system are optional: nothing is missing where they are absent. Their format is closed, so a record with
+another version, a key or a value that is not listed, or a label before its decision is refused with that reason.
+
+Besides the columns listed here every staging table of a bot's stream has: `source_file`, `line_no`, `decision_id`, `bot`,
+`bot_method`, `run_id`, `run_method`, `unattributed_reason`, `bar_close_at`, `emitted_date_ist`, `emitted_date_utc`, `replica_no`,
+`is_canonical`, `partition_date`, `is_synthetic`, `load_id`; the fills have `fill_ordinal` and no decision. Those of the second
+system have `source_file`, `line_no`, `emitted_date_ist`, `emitted_date_utc`, `partition_date`, `is_synthetic`, `load_id`.
 """
 
 CLOCKS = {
@@ -30,13 +34,25 @@ def page(dictionary: Dictionary) -> dict[Path, str]:
     return {PAGE: INTRO + "".join(_section(stream) for stream in dictionary.streams.values())}
 
 
+def _strict_lines(stream: Stream) -> list[str]:
+    rules = stream.strict
+    if rules is None:
+        return []
+    values = "; ".join(f"`{key}` one of {', '.join(allowed)}" for key, allowed in rules.values.items())
+    lines = [f"- Optional, of the second system; closed format: `{rules.version_field}` = {rules.version}; {values}."]
+    if rules.earlier:
+        lines.append(f"- Refused as {rules.order_reason} where `{rules.later}` lies before `{rules.earlier}`.")
+    return [*lines, ""]
+
+
 def _section(stream: Stream) -> str:
     required = ", ".join(f"`{key}` ({kind})" for key, kind in stream.required.items())
     lines = [
         f"\n## {stream.name}\n{stream.grain}.\n",
         f"- Path: {', '.join(f'`{path}`' for path in stream.paths)}",
         f"- Clock: {CLOCKS[stream.clock].format(field=stream.clock_field)}",
-        f"- Required in each record: {required}.\n",
+        f"- Required in each record: {required}." + ("" if stream.strict else "\n"),
+        *_strict_lines(stream),
         "| column | in the record | type | unit | meaning |\n|---|---|---|---|---|",
     ]
     for column in stream.columns:

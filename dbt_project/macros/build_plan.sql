@@ -1,7 +1,8 @@
 {#
     What a build has to do (docs/decisions/incremental_builds.md). Schema `build`:
 
-    state          one row: whether everything is to be rebuilt, and what the tables were built with
+    state          one row: number of the plan (a plan that grows is a new one), whether everything is to be rebuilt, and what
+                   the tables were built with
     days           IST days whose rows are rebuilt, of all tables that are cut by day
     runs           runs that are rebuilt whole, in all tables that are cut by run
     run_days       all days those runs lived on, a day either way: what is summed up by day or hour is rebuilt there
@@ -11,10 +12,10 @@
     fill_days      IST days of execution of the polled fills that are ranked anew
     poll_days      IST days on which those fills were polled
     planned_loads  loads this plan takes in;  done_loads  loads that are in every table
-    models         when each model was last built
+    models         when each model was last built, and for which plan
 
-    The plan is made before the models from the tables as they are, and only ever grows until a build of all models has
-    succeeded. So a build that dies anywhere, or builds a part of the models, is completed by the next one.
+    The plan is made before the models from the tables as they are, and only ever grows until every model was built for it,
+    by one command or by several. So a build that dies anywhere, or builds a part of the models, is completed by the next one.
 #}
 
 {# Before the models: extend the plan by what was loaded since. #}
@@ -23,7 +24,7 @@
         {%- do run_query(create_plan_tables()) -%}
         {%- do run_query(plan_loads()) -%}
         {%- if is_full_build() -%}
-            {%- do run_query("update build.state set is_full = true") -%}
+            {%- do run_query(plan_everything()) -%}
         {%- else -%}
             {%- do run_query(plan_days()) -%}
         {%- endif -%}
@@ -31,28 +32,41 @@
 {%- endmacro %}
 
 {#
-    After the models: note when each was built; the plan is done when this invocation built each model of the project. Models
-    tagged whole_history are built whole or not at all, without a plan, and may be left to a run a day.
+    After the models: note which were built; the plan is done when each model of the project was built for it. Models tagged
+    whole_history are built whole or not at all, without a plan, and may be left to a run a day.
 #}
 {% macro complete_build(results) -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node.unique_id') | list -%}
-        {%- set missing = [] -%}
         {%- set names = [] -%}
+        {%- set planned = [] -%}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
-            {%- if node.unique_id in built -%} {%- do names.append("('" ~ node.name ~ "', now())") -%}
-            {%- elif 'whole_history' not in node.tags -%} {%- do missing.append(node.name) -%}
-            {%- endif -%}
+            {%- if node.unique_id in built -%} {%- do names.append("('" ~ node.name ~ "')") -%} {%- endif -%}
+            {%- if 'whole_history' not in node.tags -%} {%- do planned.append("('" ~ node.name ~ "')") -%} {%- endif -%}
         {%- endfor -%}
-        {%- if names -%}{%- do run_query("insert or replace into build.models values " ~ names | join(', ')) -%}{%- endif -%}
-        {%- if not missing -%}{%- do run_query(forget_plan()) -%}{%- endif -%}
+        {%- if names -%}{%- do run_query(note_built(names | join(', '))) -%}{%- endif -%}
+        {%- if run_query(unbuilt(planned | join(', '))).rows[0][0] == 0 -%}{%- do run_query(forget_plan()) -%}{%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro note_built(models) -%}
+    insert or replace into build.models
+    select model, now(), (select plan_no from build.state) from (values {{ models }}) as built (model)
+{%- endmacro %}
+
+{# Number of models that are still to be built for the plan. #}
+{% macro unbuilt(models) -%}
+    select count(*)
+    from (values {{ models }}) as planned (model)
+    where model not in (select model from build.models where plan_no = (select plan_no from build.state))
 {%- endmacro %}
 
 {% macro create_plan_tables() -%}
     create schema if not exists build;
-    create table if not exists build.state (is_full boolean not null, code_version varchar, variables varchar, overlay_bots varchar[] not null);
-    insert into build.state select true, null, null, [] where not exists (from build.state);
+    create table if not exists build.state (
+        plan_no bigint not null, is_full boolean not null, code_version varchar, variables varchar, overlay_bots varchar[] not null
+    );
+    insert into build.state select 1, true, null, null, [] where not exists (from build.state);
     create table if not exists build.days (date_ist date not null);
     create table if not exists build.context_days (date_ist date not null);
     create table if not exists build.poll_days (date_ist date not null);
@@ -63,13 +77,20 @@
     create table if not exists build.fill_days (date_ist date not null);
     create table if not exists build.planned_loads (load_id varchar not null);
     create table if not exists build.done_loads (load_id varchar not null);
-    create table if not exists build.models (model varchar primary key, built_at timestamptz not null)
+    create table if not exists build.models (model varchar primary key, built_at timestamptz not null, plan_no bigint not null)
+{%- endmacro %}
+
+{% macro plan_everything() -%}
+    update build.state
+    set plan_no = plan_no + {{ '1' if flags.FULL_REFRESH else 'case when is_full then 0 else 1 end' }}, is_full = true
 {%- endmacro %}
 
 {% macro plan_loads() -%}
-    insert into build.planned_loads
+    create or replace temp table unplanned_loads as
     select load_id from (select load_id from raw.loads union select load_id from raw.removed_rows)
-    where load_id not in (select load_id from build.done_loads union all select load_id from build.planned_loads)
+    where load_id not in (select load_id from build.done_loads union all select load_id from build.planned_loads);
+    update build.state set plan_no = plan_no + 1 where exists (from unplanned_loads);
+    insert into build.planned_loads from unplanned_loads
 {%- endmacro %}
 
 {# Everything is rebuilt when it never was built, or when what holds for all rows has changed: the code, its variables, the bots with an overlay. #}

@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--third-party-fills", type=int, default=1000, help="other wallets' fills per asset and day")
     parser.add_argument("--late-share", type=float, default=0.02, help="share of executions that land after later ones")
     parser.add_argument("--one-member", action="store_true", help="one gzip member per file instead of one per record")
+    parser.add_argument("--second-system", action="store_true", help="also the optional streams of the second system")
     parser.add_argument("--defects", default="", help=f"'all' or a comma-separated list of: {', '.join(KINDS)}")
     parser.add_argument("--long-line-mb", type=float, default=20.0, help="length of the line that is too long")
     parser.add_argument("--manifest", type=Path, help="where the truth goes (default: <out>.manifest.json)")
@@ -66,6 +67,7 @@ def _tree(options: argparse.Namespace) -> int:
         third_party_fills=options.third_party_fills,
         late_share=options.late_share,
         is_one_member=options.one_member,
+        has_second_system=options.second_system,
     )
     kinds = _kinds(options.defects)
     began = time.perf_counter()

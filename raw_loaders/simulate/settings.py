@@ -67,6 +67,7 @@ class Settings:
     third_party_fills: int = 1000  # per asset and day
     late_share: float = 0.02  # share of executions whose record lands after later ones
     is_one_member: bool = False
+    has_second_system: bool = False
 
     def as_manifest(self) -> dict[str, object]:
         """The arguments as JSON-ready values, without anything that names a place on disk."""
@@ -81,4 +82,5 @@ class Settings:
             "third_party_fills": self.third_party_fills,
             "late_share": self.late_share,
             "one_member": self.is_one_member,
+            "second_system": self.has_second_system,
         }

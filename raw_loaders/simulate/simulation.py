@@ -11,12 +11,14 @@ from raw_loaders.simulate.burst import Burst, write_burst
 from raw_loaders.simulate.clock import DAY_US, IST_US, ist_day
 from raw_loaders.simulate.decide import decide
 from raw_loaders.simulate.dice import Dice
+from raw_loaders.simulate.file_image import FOREIGN
 from raw_loaders.simulate.market import Features, Market
 from raw_loaders.simulate.model import Model
 from raw_loaders.simulate.schedule import Planned, Run, plan_bursts, plan_runs
+from raw_loaders.simulate.second_system import SecondSystem, write_second_system
 from raw_loaders.simulate.settings import ACTIVE, BOTS, MARKER, REALISTIC, Settings
 from raw_loaders.simulate.third_party import FillTape, fill_line
-from raw_loaders.simulate.tree import FileKeys, TreeWriter
+from raw_loaders.simulate.tree import SECOND_SYSTEM, FileKey, FileKeys, TreeWriter
 
 _EXECUTIONS_PER_TRADE_BAR = 1.2  # replicas that miss the signal, targets already reached, orders filled in parts
 _STEER_EVERY = 100
@@ -63,6 +65,7 @@ class Simulated:
     seen_fills: dict[str, array] = field(default_factory=dict)  # asset -> 1 where some poll saw the fill
     market: Market | None = None
     tree: TreeWriter | None = None
+    second_system: SecondSystem | None = None
 
 
 def simulate(settings: Settings, root: Path) -> Simulated:
@@ -82,6 +85,8 @@ def _simulate(settings: Settings, root: Path) -> Simulated:
     planned = plan_bursts(settings, market, runs)
     world = _World(settings, market, runs, len(planned), root)
     tree = world.result.tree
+    if settings.has_second_system:
+        world.result.second_system = _second_system(settings, market, tree)
     day_end = (ist_day(planned[0].start_us) + 1) * DAY_US - IST_US if planned else 0
     for plan in planned:
         if plan.start_us > day_end + _FLUSH_DELAY_US:
@@ -93,6 +98,16 @@ def _simulate(settings: Settings, root: Path) -> Simulated:
     marker = {"is_synthetic": True, "written_by": "raw_loaders.simulate", "arguments": settings.as_manifest()}
     (root / MARKER).write_text(json.dumps(marker, indent=1) + "\n")
     return world.result
+
+
+def _second_system(settings: Settings, market: Market, tree: TreeWriter) -> SecondSystem:
+    keys: dict[tuple[str, str], FileKey] = {}
+
+    def add(stream: str, symbol: str, us: int, line: str) -> None:
+        key = keys.setdefault((stream, symbol), FileKey(stream, SECOND_SYSTEM, symbol))
+        tree.add(key, us, line, FOREIGN)
+
+    return write_second_system(settings, market, add)
 
 
 class _World:

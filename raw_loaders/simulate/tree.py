@@ -13,6 +13,7 @@ BOT_GZ = ("ensemble_log", "pnl_equity_log", "execution_log", "overlay_status", "
 MIXED_GZ = ("calibration_log", "sizing_risk_log", "kpi_scorecard", "market_ingest_log")
 MIXED_PLAIN = ("signals", "feature_log", "calibration", "order_intent", "repro")
 BOT_PLAIN = ("health", "costs")
+SECOND_SYSTEM = "second_system"
 OWNER = "5m"  # the bot that starts first names the root of what all bots share
 _CHUNK = 20_000
 _WORTH_A_PROCESS = 16 << 20  # bytes of text to compress
@@ -26,8 +27,10 @@ class FileKey:
 
     def __init__(self, stream: str, bot: str, asset: str) -> None:
         self.stream, self.asset = stream, asset
-        self.is_daily = stream in BOT_GZ or stream in MIXED_GZ
-        if stream in BOT_GZ:
+        self.is_daily = stream in BOT_GZ or stream in MIXED_GZ or bot == SECOND_SYSTEM
+        if bot == SECOND_SYSTEM:
+            self.folder = f"{SECOND_SYSTEM}/{stream}"
+        elif stream in BOT_GZ:
             self.folder = f"{bot}/logs/{bot}/{stream}"
         elif stream in MIXED_GZ:
             self.folder = f"{OWNER}/logs/{stream}"

@@ -3,12 +3,12 @@
 import datetime as dt
 import random
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from arrivals import members
 from raw_loaders.load import load_landing
 from raw_tables import assert_reconciled, killed_load, put, raw_state
 from staged import build, differences
@@ -30,16 +30,6 @@ def pieces_by_hour(file: Path, rng: random.Random) -> list[tuple[dt.datetime | N
     cut = [(hour, piece, rng.randrange(len(piece) + 1)) for hour, piece in hours]
     # half of the pieces arrive in two parts, the first one cut at an arbitrary byte
     return [part for hour, piece, at in cut for part in ((hour, piece[:at]), (hour, piece[at:])) if part[1]]
-
-
-def members(data: bytes) -> Iterator[bytes]:
-    """The gzip members of a whole file."""
-    while data:
-        inflater = zlib.decompressobj(31)
-        inflater.decompress(data)
-        rest = inflater.unused_data
-        yield data[: len(data) - len(rest)]
-        data = rest
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])

@@ -14,7 +14,7 @@ from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
 from staged import REPOSITORY, build, open_warehouse
 
-STREAMS = load_dictionary().streams
+STREAMS = {name: load_dictionary().streams[name] for name in load_dictionary().bot_streams}
 BARS = {"5m": [406, 3, 1], "1h": [62, 1, 1], "12h": [32, 1, 1], "24h": [20, 1, 1]}
 HEALTH_BARS = {"5m": [20, 1, 1], "1h": [20, 1, 1], "12h": [32, 1, 1], "24h": [20, 1, 1]}
 DAYS = ["2025-11-21", "2025-11-25", "2025-11-26"]

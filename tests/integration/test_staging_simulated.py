@@ -13,7 +13,7 @@ from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
 from staged import build, differences, open_warehouse
 
-STREAMS = load_dictionary().streams
+STREAMS = {name: load_dictionary().streams[name] for name in load_dictionary().bot_streams}
 ATTRIBUTED = [stream for stream in STREAMS if stream != "hyperliquid_fills"]
 # one record in this many is lost from each stream: far more than the bot's concurrent appends cost it
 LOSS = 50

@@ -103,8 +103,10 @@ def test_hand_written_models_are_described(repository: Path) -> None:
     for file in folder.rglob("*.yml"):
         described |= {m["name"]: m for m in yaml.safe_load(file.read_text()).get("models", [])}
     assert {file.stem for file in folder.rglob("*.sql")} == set(described)
+    # a view that only lays tables side by side: their keys are tested where the rows are made
+    passed_on = {file.stem for file in folder.rglob("int_*.sql") if "config(materialized='view')" in file.read_text()}
     for name, model in described.items():
         assert model["description"].startswith("One row per "), name
-        assert "unique" in str(model["data_tests"]), name
+        assert name in passed_on or "unique" in str(model["data_tests"]), name
         assert name.startswith("int_") or model["columns"], f"{name} is public: its columns must be described"
         assert all(c.get("description") for c in model.get("columns", [])), name

@@ -5,7 +5,7 @@
 -- The decision with what the bot wanted, what came out, why, and on what market. Reasons come from the guard verdicts.
 with paths as (select * from {{ ref('int_decision_paths') }} where {{ in_runs(bars='bar_open_at') }}),
 
-verdicts as (select * from {{ ref('int_guard_verdicts') }} where {{ in_runs(bars='bar_open_at') }}),
+verdicts as (select * from {{ ref('int_guard_verdicts') }} where {{ in_runs(bars='bar_open_at') }} and verdict = 'VETO'),
 
 calibrations as (select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs() }} and entry_kind = 'decision'),
 
@@ -16,6 +16,17 @@ executions as (
     group by decision_id
 ),
 
+details as (
+    select
+        *,
+        concat(to_json(guard), ':', to_json({
+            'verdict_source': verdict_source, 'guard_role': guard_role, 'value': input_value, 'comparator': comparator,
+            'limit_lo': limit_lo, 'limit_hi': limit_hi, 'unit': unit, 'margin_abs': margin_abs
+        })) as guard_detail
+    from verdicts
+),
+
+-- list_sort after the aggregate: an ordered aggregate sorts each group by itself, which takes four times as long
 vetoes as (
     select
         decision_id,
@@ -24,31 +35,29 @@ vetoes as (
         max(case when is_primary then stage end) as primary_stage,
         count(*) filter (where guard_role = 'causal') as causal_veto_count,
         bool_or(is_causal and logged_verdict = 'VETO') as is_guard_token_causal,
-        to_json(map_from_entries(list(
-            {
-                'key': guard,
-                'value': {
-                    'verdict_source': verdict_source, 'guard_role': guard_role, 'value': input_value, 'comparator': comparator,
-                    'limit_lo': limit_lo, 'limit_hi': limit_hi, 'unit': unit, 'margin_abs': margin_abs
-                }
-            }
-            order by priority, guard
-        ))) as guard_details
-    from verdicts
-    where verdict = 'VETO'
+        list_sort(list(
+            {'priority': priority, 'guard': guard, 'veto_reason': veto_reason, 'guard_detail': guard_detail}
+        )) as veto_list
+    from details
     group by decision_id
 ),
 
--- a reason is named once, at its first guard
-reasons as (
-    select decision_id, veto_reason, min(priority) as priority
-    from verdicts
-    where verdict = 'VETO'
-    group by decision_id, veto_reason
+veto_texts as (
+    select
+        *,
+        concat('{', array_to_string(list_transform(veto_list, lambda veto: veto.guard_detail), ','), '}') as guard_details,
+        list_transform(veto_list, lambda veto: veto.veto_reason) as repeated_reasons
+    from vetoes
 ),
 
-reason_lists as (
-    select decision_id, list(veto_reason order by priority, veto_reason) as veto_reasons from reasons group by decision_id
+veto_summaries as (
+    select
+        * exclude (veto_list, repeated_reasons),
+        -- a reason is named once, at its first guard
+        list_filter(
+            repeated_reasons, lambda reason, place: list_position(repeated_reasons, reason) = place
+        ) as veto_reasons
+    from veto_texts
 ),
 
 outcomes as (
@@ -59,8 +68,8 @@ outcomes as (
         vetoes.primary_reason,
         coalesce(vetoes.causal_veto_count, 0) as causal_veto_count,
         case when paths.guard_token is not null then coalesce(vetoes.is_guard_token_causal, false) end as is_guard_token_causal,
-        coalesce(vetoes.guard_details, '{}') as guard_details,
-        coalesce(reason_lists.veto_reasons, []) as veto_reasons,
+        cast(coalesce(vetoes.guard_details, '{}') as json) as guard_details,
+        coalesce(vetoes.veto_reasons, []) as veto_reasons,
         coalesce(
             nullif(paths.organic_direction, 0), nullif(paths.direction_before_guards, 0), nullif(paths.arm_direction, 0)
         ) as wanted_direction,
@@ -72,8 +81,7 @@ outcomes as (
         end as is_blocked
     from paths
     left join executions using (decision_id)
-    left join vetoes using (decision_id)
-    left join reason_lists using (decision_id)
+    left join veto_summaries as vetoes using (decision_id)
 ),
 
 explained as (

@@ -57,7 +57,7 @@ file_totals as (
 ),
 
 landed as (
-    select count(*) as file_count, cast(sum(size_bytes) as bigint) as size_bytes
+    select count(*) as file_count, coalesce(cast(sum(size_bytes) as bigint), 0) as size_bytes
     from files
     where status <> 'missing'
 ),

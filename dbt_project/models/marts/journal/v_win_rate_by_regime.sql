@@ -1,0 +1,10 @@
+{{ config(materialized='view') }}
+-- Win rate by regime over the trades that statistics use. A break-even trade is neither win nor loss; a trade whose costs were lost
+-- is in no rate.
+with trades as (select * from {{ ref('trades') }} where is_in_statistics)
+
+select
+    regime,
+    {{ win_rate_columns() }}
+from trades
+group by regime

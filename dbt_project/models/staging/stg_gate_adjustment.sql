@@ -1,0 +1,56 @@
+with raw as (select * from {{ source('raw', 'gate_adjustment') }} where {{ in_part('emitted_at') }}),
+
+files as (select * from {{ source('raw', 'files') }}),
+
+parsed as (
+    select
+        source_file, line_no, emitted_at, load_id,
+        json_transform(record, '{
+            "event_version": "BIGINT", "event_id": "VARCHAR", "source": "VARCHAR", "priority": "VARCHAR", "gate": "VARCHAR",
+            "mode": "VARCHAR", "parameter": "VARCHAR", "old_value": "DOUBLE", "new_value": "DOUBLE",
+            "effective_timestamp": "VARCHAR", "reason": "VARCHAR", "approved_by": "VARCHAR"
+        }') as fields
+    from raw
+),
+
+typed as (
+    select
+        source_file, line_no, emitted_at, load_id,
+        fields.event_version as schema_version,
+        fields.event_id,
+        fields."source" as source_component,
+        fields.priority,
+        fields.gate,
+        fields."mode",
+        fields.parameter as parameter_name,
+        fields.old_value,
+        fields.new_value,
+        try_cast(fields.effective_timestamp as timestamptz) as effective_at,
+        fields.reason,
+        fields.approved_by
+    from parsed
+)
+
+select
+    typed.source_file,
+    typed.line_no,
+    typed.emitted_at,
+    {{ date_ist('typed.emitted_at') }} as emitted_date_ist,
+    {{ date_utc('typed.emitted_at') }} as emitted_date_utc,
+    schema_version,
+    event_id,
+    source_component,
+    priority,
+    gate,
+    mode,
+    parameter_name,
+    old_value,
+    new_value,
+    effective_at,
+    reason,
+    approved_by,
+    files.partition_date,
+    files.is_synthetic,
+    typed.load_id
+from typed
+left join files on typed.source_file = files.source_file
