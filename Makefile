@@ -24,10 +24,12 @@ ENV := DATA='$(DATA_PATH)' LANDING='$(LANDING_PATH)' DAGSTER_HOME='$(DATA_PATH)/
        WAREHOUSE_PATH='$(DATA_PATH)/warehouse.duckdb' DBT_SEND_ANONYMOUS_USAGE_STATS=false \
        DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS=true
 
-.PHONY: help setup dev run ui test test-all lint bench clean
+.PHONY: help setup dev run ui sql docs test test-all lint bench clean
 help:
 	@echo "make run [LANDING=folder] [DATA=folder]   load, build and check everything (a demo when no landing is named)"
 	@echo "make ui [DATA=folder] [PORT=3000]         Dagster on http://127.0.0.1:3000, schedules on"
+	@echo "make sql [DATA=folder]                    a prompt on the published marts, for reading only"
+	@echo "make docs [PORT=3000]                     every table and column with its lineage, on http://127.0.0.1:3000"
 	@echo "make test | test-all | lint | bench       checks of the project itself"
 	@echo "make setup | clean                        .venv and dbt manifest | remove what make made, but no data"
 
@@ -67,6 +69,12 @@ ui: setup
 	@cd $(ROOT) && $(ENV) $(BIN)/python -m dagster_project prepare
 	@echo "==> Dagster on http://127.0.0.1:$(PORT) (end with Ctrl-C)"
 	@cd $(ROOT) && $(ENV) $(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(PORT)
+
+sql: setup
+	@cd $(ROOT) && $(ENV) $(BIN)/bandit-warehouse sql
+
+docs: setup
+	@cd $(ROOT) && $(ENV) $(BIN)/bandit-warehouse docs --port $(PORT)
 
 # ---- the project itself ----------------------------------------------------------------------------------------------
 test: dev

@@ -4,15 +4,24 @@ import warnings
 
 import dagster as dg
 
+from dagster_project.assets.alert_delivery import alert_delivery_asset
 from dagster_project.assets.day_reconciliation import day_reconciliation_asset
-from dagster_project.assets.dbt import dbt_definitions, model_key, read_manifest
+from dagster_project.assets.dbt import dbt_definitions, mart_keys, model_key, read_manifest, whole_history_keys
+from dagster_project.assets.exports import export_assets, export_job, export_schedule
 from dagster_project.assets.keys import staging_model
 from dagster_project.assets.landing import landing_assets
+from dagster_project.assets.publication import publication_asset
 from dagster_project.assets.raw import raw_assets
+from dagster_project.checks.alerts import alert_checks
+from dagster_project.checks.freshness import freshness_check
 from dagster_project.checks.raw import raw_checks
+from dagster_project.checks.records import record_checks
 from dagster_project.checks.staging import staging_checks
-from dagster_project.resources import dbt_resource, warehouse_resource
-from dagster_project.schedules import jobs, late_days_sensor, schedules
+from dagster_project.checks.streams import stream_checks
+from dagster_project.checks.tables import table_checks
+from dagster_project.resources import warehouse_resource
+from dagster_project.schedules import jobs, schedules
+from dagster_project.sensors import landing_sensor, late_days_sensor
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import load_dictionary
 
@@ -26,7 +35,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     dictionary = load_dictionary()
     manifest = read_manifest(settings)
     staging_keys = [key for stream in dictionary.streams if (key := model_key(manifest, staging_model(stream)))]
-    hourly_job, daily_job = jobs()
+    each_run = [raw_checks(settings, dictionary), staging_checks(dictionary, manifest), record_checks(manifest)]
+    daily_only = [stream_checks(dictionary), table_checks(dictionary, manifest)]
+    hourly_job, daily_job = jobs(each_run, daily_only, whole_history_keys(manifest))
     with warnings.catch_warnings():
         # backfill policies are "beta" by name only, and what makes a range one run
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -35,13 +46,17 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             raw_assets(settings, dictionary),
             dbt_definitions(settings, manifest),
             day_reconciliation_asset(settings, dictionary, staging_keys),
+            publication_asset(settings, dictionary, mart_keys(manifest)),
+            alert_delivery_asset(),
+            *export_assets(settings, dictionary),
         ]
+    exports_job = export_job()
     return dg.Definitions(
         assets=assets,
-        asset_checks=[raw_checks(settings, dictionary), staging_checks(dictionary, manifest)],
-        jobs=[hourly_job, daily_job],
-        schedules=schedules(hourly_job, daily_job),
-        sensors=[late_days_sensor(hourly_job, daily_job)],
-        resources={"warehouse": warehouse_resource(settings), "dbt": dbt_resource(settings)},
+        asset_checks=[*each_run, *daily_only, freshness_check(dictionary), alert_checks(manifest)],
+        jobs=[hourly_job, daily_job, exports_job],
+        schedules=[*schedules(settings, hourly_job, daily_job), export_schedule(exports_job)],
+        sensors=[landing_sensor(settings, dictionary, hourly_job), late_days_sensor(hourly_job, daily_job)],
+        resources={"warehouse": warehouse_resource(settings)},
         executor=dg.in_process_executor,  # one writer, few steps: a process per step would cost seconds each
     )

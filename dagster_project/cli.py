@@ -90,14 +90,18 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
         settings = replace(settings, announcement_limit=None)
         _forget_reports(settings)
     defs = build_definitions(settings)
-    with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check"), _output_to(settings, HOURLY_JOB):
-        hourly_result = execute(defs, HOURLY_JOB, hours)
+    with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check, publish"), _output_to(settings, HOURLY_JOB):
+        hourly_result = execute(settings, defs, HOURLY_JOB, hours)
     asked = _days_of(hours) if options.partition or options.first else set()
     days = day_span(settings, asked | _stale_days(settings))
     if days:
-        with _stage(f"daily job for {_describe(days)}: reconcile days"), _output_to(settings, DAILY_JOB):
-            daily_result = execute(defs, DAILY_JOB, days)
-        hourly_result.warnings += daily_result.warnings
+        with (
+            _stage(f"daily job for {_describe(days)}: reconcile days, check whole tables, publish"),
+            _output_to(settings, DAILY_JOB),
+        ):
+            daily_result = execute(settings, defs, DAILY_JOB, days)
+        for check, sentences in daily_result.warnings.items():
+            hourly_result.warnings[check] = sentences
     _print_summary(settings, hourly_result)
 
 
@@ -146,11 +150,13 @@ def _print_summary(settings: Settings, result: RunResult) -> None:
     print(summary.table(lines))
     for other in others:
         print(f"not loaded: {other['files']} {other['status']} files ({other['reason']}), e.g. {other['example']}")
-    for warning in result.warnings:
-        print(f"warning: {warning}")
+    for first, *more in result.warnings.values():
+        print(f"warning: {first}{f' - and of {len(more)} more tables' if more else ''}")
     files = sum(int(read["files_read"]) for read in result.read.values())
     size = sum(int(read["bytes_read"]) for read in result.read.values())
     print(f"\nThis run: {size:,} bytes read from {files:,} files, {result.checks} checks evaluated.")
+    if result.published:
+        print(f"Published: version {result.published['version']}, newest event {result.published['newest_event']}")
     print(f"Landing:   {settings.landing}\nWarehouse: {settings.warehouse}\nNext:")
     for command in summary.next_commands(settings):
         print(f"  {command}")

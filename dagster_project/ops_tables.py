@@ -1,4 +1,5 @@
-"""Bookkeeping of the orchestration in schema `ops`: which loads were announced to Dagster, which days were reconciled.
+"""Bookkeeping of the orchestration in schema `ops`: which loads were announced to Dagster and checked, which
+days were reconciled, what the checks found.
 
 It lies in the warehouse and not in Dagster's own storage, so that a load made by hand, or one whose process died before
 it could report, is announced and reconciled by the next run.
@@ -22,6 +23,19 @@ _TABLES = (
         incomplete_reason varchar, reconciled_at timestamptz not null
     )
     """,
+    # state: passed, failed (publication stops), warned, skipped (nothing to examine); scope: touched or whole
+    """
+    create table if not exists ops.check_results (
+        run_id varchar not null, checked_at timestamptz not null, check_name varchar not null, asset varchar not null,
+        scope varchar not null, state varchar not null, severity varchar not null, rows_examined bigint,
+        rows_failed bigint not null, examples json, remedy varchar, description varchar
+    )
+    """,
+    """
+    create table if not exists ops.verified_loads (
+        load_id varchar not null, layer varchar not null, verified_at timestamptz not null
+    )
+    """,
 )
 
 
@@ -31,23 +45,26 @@ def create_ops_tables(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(statement)
 
 
-def loads_missing_from(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """Ids of loads that brought something and are not in `ops.<table>` yet, oldest first."""
+def loads_missing_from(con: duckdb.DuckDBPyConnection, table: str, layer: str | None = None) -> list[str]:
+    """Ids of loads that brought something and are not in `ops.<table>` yet (for `layer`, where it has one), oldest first."""
     found = rows(
         con,
         f"""
         select load_id, min(started_at) as started_at
         from raw.loads
-        where load_id not in (select load_id from ops.{table})
+        where load_id not in (select load_id from ops.{table} {"where layer = $layer" if layer else ""})
         group by load_id
         order by started_at, load_id
         """,
+        {"layer": layer} if layer else (),
     )
     return [row["load_id"] for row in found]
 
 
-def mark_loads(con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str]) -> None:
+def mark_loads(con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[str], layer: str | None = None) -> None:
     """Enter the loads into `ops.<table>`; marking one twice leaves one row."""
     if load_ids:
-        con.execute(f"delete from ops.{table} where list_contains($1, load_id)", [list(load_ids)])
-        con.execute(f"insert into ops.{table} select unnest($1), now()", [list(load_ids)])
+        condition = " and layer = $2" if layer else ""
+        values = [list(load_ids), layer] if layer else [list(load_ids)]
+        con.execute(f"delete from ops.{table} where list_contains($1, load_id){condition}", values)
+        con.execute(f"insert into ops.{table} select unnest($1), {'$2, ' if layer else ''}now()", values)

@@ -56,6 +56,12 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
     return Window(span.start.astimezone(UTC), span.end.astimezone(UTC))
 
 
+def days_window(first: date, last: date) -> Window:
+    """The window of the IST days from `first` to `last`, both included."""
+    start, end = (datetime.combine(day, datetime.min.time(), IST) for day in (first, last + timedelta(days=1)))
+    return Window(start.astimezone(UTC), end.astimezone(UTC))
+
+
 def hour_key(moment: datetime) -> str:
     """Key of the hourly partition that holds `moment` (an aware datetime)."""
     return moment.astimezone(IST).replace(minute=0).strftime(HOUR_FORMAT)

@@ -1,6 +1,7 @@
 """Questions to the raw tables: how much was read, how much lies in a window, which hours a load touched."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -71,6 +72,32 @@ def rows_in_window(con: duckdb.DuckDBPyConnection, streams: Sequence[str], windo
     return by_stream(rows(con, parts, {"start": window.start, "end": window.end}))
 
 
+def newest_event(con: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> datetime | None:
+    """Latest emission time of all streams; None when no record bears one.
+
+    Looks at the rows near the newest date= folder first: those of years before it need not be read.
+    """
+    streams = clocked(dictionary, dictionary.streams)
+    (newest,) = con.execute("select max(try_cast(partition_date as date)) - 1 from raw.files").fetchone()
+    for since in (newest, date(1970, 1, 1)):
+        parts = " union all ".join(
+            f"""select max(emitted_at) as newest_at from raw."{stream}" where emitted_at >= timestamptz '{since} 00:00:00+00'"""
+            for stream in streams
+        )
+        if since and (found := con.execute(f"select max(newest_at) from ({parts})").fetchone()[0]):
+            return found
+    return None
+
+
+def of_loads(load_ids: Sequence[str], column: str = "load_id") -> str:
+    """SQL that is true for the rows these loads brought; false without any load."""
+    if not load_ids:
+        return "false"
+    ids = ", ".join(f"'{load}'" for load in load_ids)
+    # load ids begin with a time: DuckDB leaves out the parts of a table that hold older ones only
+    return f"({column} >= '{min(load_ids)}' and {column} in ({ids}))"
+
+
 def hours_of_loads(con: duckdb.DuckDBPyConnection, streams: Sequence[str], load_ids: Sequence[str]) -> list[Row]:
     """Per stream and IST hour (`hour_at`, its first instant): rows that the given loads brought."""
     if not streams or not load_ids:
@@ -82,21 +109,29 @@ def hours_of_loads(con: duckdb.DuckDBPyConnection, streams: Sequence[str], load_
                date_trunc('hour', emitted_at at time zone '{TIMEZONE}') at time zone '{TIMEZONE}' as hour_at,
                count(*) as row_count
         from raw.{stream}
-        where list_contains($loads, load_id)
+        where {of_loads(load_ids)}
         group by all
         """
         for stream in streams
     )
-    return rows(con, f"select * from ({parts}) order by stream, hour_at", {"loads": list(load_ids)})
+    return rows(con, f"select * from ({parts}) order by stream, hour_at")
 
 
 def table_sizes(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Exact row count of each (schema, table) that exists."""
-    present = [name for name in tables if table_exists(con, *name)]
+    """Exact row count of each (schema, table) that exists, in the warehouse or in the file of the marts attached to it."""
+    present = rows(
+        con,
+        "select distinct on (table_schema, table_name) table_catalog as file, table_schema as schema, table_name as name "
+        "from information_schema.tables where (table_schema, table_name) in (select unnest($names, recursive := true)) "
+        # a table of the marts' file wins over one of the same name that an earlier release left in the warehouse
+        "order by table_schema, table_name, table_catalog = current_database()",
+        {"names": [{"schema": schema, "name": name} for schema, name in tables]},
+    )
     if not present:
         return {}
     parts = " union all ".join(
-        f"""select '{schema}' as schema_name, '{name}' as table_name, count(*) as row_count from "{schema}"."{name}" """
-        for schema, name in present
+        f"""select '{row["schema"]}' as schema, '{row["name"]}' as name, count(*) as row_count
+        from "{row["file"]}"."{row["schema"]}"."{row["name"]}" """
+        for row in present
     )
-    return {(row["schema_name"], row["table_name"]): row["row_count"] for row in rows(con, parts)}
+    return {(row["schema"], row["name"]): row["row_count"] for row in rows(con, parts)}

@@ -1,33 +1,47 @@
-"""What assets and checks work with: the warehouse file and the dbt command."""
+"""What assets and checks work with: the warehouse file."""
 
 import contextlib
-import importlib.metadata
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import duckdb
-from dagster_dbt import DbtCliResource
 
+from dagster_project.quick_storage import kept_open
 from dagster_project.settings import Settings
+from dagster_project.turns import turn
 from raw_loaders.errors import is_lock_conflict, locked
+from serving.places import serve_file
+from serving.versions import literal
 
 WRITER_POOL = "duckdb_writer"
-DBT_LAUNCHER = Path(__file__).parent / "bin" / "dbt"
 
 
 class Warehouse(dg.ConfigurableResource):
-    """The DuckDB file. Waits up to `wait_s` seconds for another process that has it open."""
+    """The DuckDB file. Waits up to `wait_s` seconds for another process that has it open.
+
+    Within a run of an instance on disk it holds the one turn that runs have (`turns`), for as long as the run lasts.
+    """
 
     path: str
     wait_s: float
+    turns: str
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Warehouse"]:
+        """Wait for the run's turn; the turn ends with the run, or with its process."""
+        if context.run is None or context.instance is None or context.instance.is_ephemeral:
+            yield self
+            return
+        with turn(Path(self.turns), context.run.run_id), kept_open(Path(self.turns).parent):
+            yield self
 
     @contextlib.contextmanager
     def connect(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection whose session is in UTC; closed in any case, since dbt runs in a process of its own.
+        """A connection whose session is in UTC, with the file of the marts attached for reading (as `serve`).
+
+        It is closed in any case, since dbt runs in a process of its own.
 
         Raises WarehouseLockedError when the file stays locked, duckdb.Error for any other fault.
         """
@@ -42,7 +56,7 @@ class Warehouse(dg.ConfigurableResource):
         deadline = time.monotonic() + self.wait_s
         while True:
             try:
-                return duckdb.connect(self.path, read_only=read_only)
+                return self._open_once(read_only)
             except duckdb.IOException as error:
                 if not is_lock_conflict(error):
                     raise
@@ -50,40 +64,17 @@ class Warehouse(dg.ConfigurableResource):
                     raise locked(Path(self.path), error, self.wait_s) from error
                 time.sleep(0.25)
 
+    def _open_once(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(self.path, read_only=read_only)
+        try:
+            if (marts := serve_file(Path(self.path))).is_file():
+                connection.execute(f"attach {literal(marts)} as serve (read_only)")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
 
 def warehouse_resource(settings: Settings) -> Warehouse:
     """The warehouse file of these settings."""
-    return Warehouse(path=str(settings.warehouse), wait_s=settings.lock_wait_s)
-
-
-def dbt_resource(settings: Settings) -> DbtCliResource:
-    """The dbt command line, started through a launcher that answers `--version` at once (dbt itself takes seconds)."""
-    return DbtCliResource(
-        project_dir=str(settings.dbt_project), profiles_dir=str(settings.dbt_project), dbt_executable=str(DBT_LAUNCHER)
-    )
-
-
-def dbt_environment(settings: Settings) -> dict[str, str]:
-    """Environment of every dbt call: which warehouse, which dbt, and no log file beside the console output."""
-    return {
-        "WAREHOUSE_PATH": str(settings.warehouse),
-        "DBT_LOG_LEVEL_FILE": "none",
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "BANDIT_DBT_PROGRAM": str(Path(sys.executable).parent / "dbt"),
-        "BANDIT_DBT_VERSION": importlib.metadata.version("dbt-core"),
-    }
-
-
-@contextlib.contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the duration of a block; dagster-dbt hands its own environment on to dbt."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return Warehouse(path=str(settings.warehouse), wait_s=settings.lock_wait_s, turns=str(settings.turns))

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
+from dagster_project.assets.keys import PUBLISHED_MARTS
 from dagster_project.partitions import DAY_FORMAT, HOUR_FORMAT, daily, day_key, hourly
+from dagster_project.quick_storage import kept_open
 from dagster_project.schedules import range_tags
 from dagster_project.settings import Settings, SettingsError
+from dagster_project.turns import bury_dead_runs
 
 # Dagster's log goes to its storage, where the UI shows it; the terminal gets our own lines
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -33,12 +36,14 @@ class Span:
 
 @dataclass
 class RunResult:
-    """What one run did: `read` has the raw assets' metadata by stream, `warnings` failed checks that block nothing."""
+    """What one run did: `read` has the raw assets' metadata by stream, `warnings` failed checks that stop nothing, by name, `published`
+    the metadata of the published version."""
 
     run_id: str
     read: dict[str, Mapping[str, object]] = field(default_factory=dict)
     checks: int = 0
-    warnings: list[str] = field(default_factory=list)
+    published: Mapping[str, object] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
 
 
 def hour_span(settings: Settings, first: str | None, last: str | None) -> Span:
@@ -81,10 +86,11 @@ def day_span(settings: Settings, days: set[dt.date]) -> Span | None:
     return Span(keys[0], keys[-1]) if keys else None
 
 
-def execute(defs: dg.Definitions, job_name: str, span: Span) -> RunResult:
-    """Run a job for a partition, or a range as one run. Raises RunFailedError when a step or blocking check fails."""
+def execute(settings: Settings, defs: dg.Definitions, job_name: str, span: Span) -> RunResult:
+    """Run a job for a partition, or a range as one run. Raises RunFailedError when a step fails, the publication for one."""
     is_range = span.first != span.last
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, kept_open(settings.dagster_home):
+        bury_dead_runs(instance, settings.turns)
         done = defs.resolve_job_def(job_name).execute_in_process(
             instance=instance,
             partition_key=None if is_range else span.first,
@@ -93,7 +99,6 @@ def execute(defs: dg.Definitions, job_name: str, span: Span) -> RunResult:
             raise_on_error=False,
         )
     result = RunResult(done.run_id)
-    blocking = []
     for event in done.all_events:
         if event.is_step_materialization and event.asset_key.path[0] == "raw":
             metadata = {name: value.value for name, value in event.materialization.metadata.items()}
@@ -102,11 +107,12 @@ def execute(defs: dg.Definitions, job_name: str, span: Span) -> RunResult:
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             result.checks += 1
             evaluation = event.asset_check_evaluation_data
-            if not evaluation.passed:
-                is_blocking = evaluation.blocking and evaluation.severity == dg.AssetCheckSeverity.ERROR
-                (blocking if is_blocking else result.warnings).append(_check_sentence(evaluation))
+            if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.WARN:
+                result.warnings.setdefault(evaluation.check_name, []).append(_check_sentence(evaluation))
+        if event.is_step_materialization and event.asset_key == PUBLISHED_MARTS:
+            result.published = {name: value.value for name, value in event.materialization.metadata.items()}
     if not done.success:
-        raise _failure(done, blocking)
+        raise _failure(done)
     return result
 
 
@@ -115,18 +121,15 @@ def _check_sentence(evaluation: dg.AssetCheckEvaluation) -> str:
     return f"{where}: {evaluation.check_name} failed ({_first_line(evaluation.description or 'see the UI')})"
 
 
-def _failure(done: dg.ExecuteInProcessResult, blocking: list[str]) -> RunFailedError:
+def _failure(done: dg.ExecuteInProcessResult) -> RunFailedError:
     pointer = f"`make ui` shows all of it under run {done.run_id[:8]}"
-    if blocking:
-        more = f" and {len(blocking) - 1} more checks" if len(blocking) > 1 else ""
-        return RunFailedError(f"Check failed, so nothing after it was built: {blocking[0]}{more}; {pointer}.")
     for event in _failures(done):
         data = event.step_failure_data
         fault = data.user_failure_data
         if fault and "exit_code" in fault.metadata:  # a fault of the loader: its own sentence and exit code
             return RunFailedError(fault.description, fault.metadata["exit_code"].value)
         if fault and fault.description:
-            return RunFailedError(f"{_dbt_errors(fault.description)}; {pointer}.")
+            return RunFailedError(f"{fault.description.rstrip('.')}; {pointer}.")
         cause = data.error and (data.error.cause or data.error)
         text = _first_line(cause.message) if cause else "no message"
         return RunFailedError(f"Step {event.step_key} failed: {text}; {pointer}.")
@@ -135,13 +138,6 @@ def _failure(done: dg.ExecuteInProcessResult, blocking: list[str]) -> RunFailedE
 
 def _failures(done: dg.ExecuteInProcessResult) -> Iterator[dg.DagsterEvent]:
     return (event for event in done.all_events if event.is_step_failure)
-
-
-def _dbt_errors(text: str) -> str:
-    """dbt's own messages out of the description that dagster-dbt gives them."""
-    _, _, errors = text.partition("Errors parsed from dbt logs:")
-    lines = [line.strip() for line in (errors or text).splitlines() if line.strip()]
-    return "dbt build failed: " + " ".join(lines[:3])
 
 
 def _first_line(text: str) -> str:

@@ -1,12 +1,14 @@
 """Jobs and their schedules: each closed IST hour five past it, each closed IST day after its last hour was taken in."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
-from dagster_project.assets.keys import DAY_RECONCILIATION
-from dagster_project.partitions import IST, TIMEZONE, day_key
+from dagster_project.assets.keys import DAY_RECONCILIATION, EXPORT_GROUP, PUBLISHED_MARTS
+from dagster_project.partitions import IST, TIMEZONE, day_key, hour_key, hourly
+from dagster_project.settings import Settings
 
 AssetJob = Any  # what define_asset_job returns is not exported by name
 HOURLY_JOB = "hourly"
@@ -15,34 +17,64 @@ MINUTE_OF_HOUR = 5
 DAILY_CRON = "20 0 * * *"
 
 
-def jobs() -> list[AssetJob]:
-    """The hourly job (raw, checks, dbt, checks) and the daily one (reconciliation of days)."""
+def jobs(
+    each_run: Sequence[dg.AssetChecksDefinition],
+    daily_only: Sequence[dg.AssetChecksDefinition],
+    whole_history: Sequence[dg.AssetKey],
+) -> list[AssetJob]:
+    """The hourly job (raw, dbt, checks of what is new, publication) and the daily one (days, the models over `whole_history`,
+    all checks of whole tables, publication)."""
+    whole = dg.AssetSelection.assets(*whole_history)
     days = dg.AssetSelection.assets(DAY_RECONCILIATION)
+    publication = dg.AssetSelection.assets(PUBLISHED_MARTS)
+    checks = dg.AssetSelection.checks(*each_run, *daily_only)
     return [
         dg.define_asset_job(
             HOURLY_JOB,
-            selection=dg.AssetSelection.all() - days,
+            selection=dg.AssetSelection.all()
+            - days
+            - whole
+            - dg.AssetSelection.checks(*daily_only)
+            - dg.AssetSelection.groups(EXPORT_GROUP),  # partitioned by day, and of no hurry
             executor_def=dg.in_process_executor,
-            description="Take in what has landed, check it, build and test the dbt models, check that nothing is lost.",
+            description="Take in what has landed, check it, build and test the dbt models, check that nothing is lost, publish.",
         ),
         dg.define_asset_job(
             DAILY_JOB,
-            selection=days,
+            selection=days | whole | checks | publication,
             executor_def=dg.in_process_executor,
-            description="Reconcile IST days: what landed against what reached staging.",
+            description="Reconcile IST days, build what is over all of history, check whole tables, publish.",
         ),
     ]
 
 
-def schedules(hourly_job: AssetJob, daily_job: AssetJob) -> list[dg.ScheduleDefinition]:
-    """Both schedules, on by default: nothing evaluates them unless a Dagster daemon runs (`make ui`)."""
-    hourly = dg.build_schedule_from_partitioned_job(
-        hourly_job,
+def schedules(settings: Settings, hourly_job: AssetJob, daily_job: AssetJob) -> list[dg.ScheduleDefinition]:
+    """Both schedules, on by default: nothing evaluates them unless a Dagster daemon runs (`make ui`).
+
+    After a time without a daemon only the latest tick of each is evaluated: one hourly run takes in all that has landed,
+    and the sensor `late_days` has the days between reconciled.
+    """
+    hours = hourly(settings.partitions_start)
+
+    @dg.schedule(
         name="every_hour",
-        minute_of_hour=MINUTE_OF_HOUR,
+        job=hourly_job,
+        cron_schedule=f"{MINUTE_OF_HOUR} * * * *",
+        execution_timezone=TIMEZONE,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Five past each hour (IST): the hour that has just closed.",
     )
+    def every_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        closed = context.scheduled_execution_time.astimezone(IST) - dt.timedelta(hours=1)
+        key = hour_key(closed)
+        if not hours.has_partition_key(key):
+            return dg.SkipReason(
+                f"The hour {key} is no partition: they run from {settings.partitions_start} to the hour closed last."
+            )
+        waiting = dg.RunsFilter(job_name=HOURLY_JOB, statuses=[dg.DagsterRunStatus.QUEUED])
+        if context.instance.get_run_records(filters=waiting, limit=1):
+            return dg.SkipReason("An hourly run is waiting for its turn already; it takes in this hour too.")
+        return dg.RunRequest(run_key=key, partition_key=key)
 
     @dg.schedule(
         name="every_day",
@@ -57,44 +89,7 @@ def schedules(hourly_job: AssetJob, daily_job: AssetJob) -> list[dg.ScheduleDefi
         yesterday = day_key(today - dt.timedelta(days=1))
         return dg.RunRequest(run_key=yesterday, partition_key=yesterday)
 
-    return [hourly, every_day]
-
-
-def late_days_sensor(hourly_job: AssetJob, daily_job: AssetJob) -> dg.SensorDefinition:
-    """After an hourly run that took in rows of days gone by: reconcile those days again, as one run."""
-
-    @dg.run_status_sensor(
-        name="late_days",
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[hourly_job],
-        request_job=daily_job,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=60,
-        description="Files arrive late: days that received rows after their end are reconciled again.",
-    )
-    def late_days(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        run_id = context.dagster_run.run_id
-        records = context.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-        events = [record.event_log_entry.dagster_event for record in records]
-        today = day_key(dt.datetime.now(IST).date())
-        days = sorted({day for event in events if (day := _day_with_new_rows(event)) and day < today})
-        if not days:
-            return dg.SkipReason("The run took in no row of a day gone by.")
-        if days[0] == days[-1]:
-            return dg.RunRequest(run_key=run_id, partition_key=days[0])
-        return dg.RunRequest(run_key=run_id, tags=range_tags(days[0], days[-1]))
-
-    return late_days
-
-
-def _day_with_new_rows(event: dg.DagsterEvent) -> str | None:
-    """The IST day of a raw materialisation that brought rows: an announced hour always did, the run's own hour perhaps."""
-    materialization = event.step_materialization_data.materialization
-    if materialization.asset_key.path[0] != "raw" or materialization.partition is None:
-        return None
-    accepted = materialization.metadata.get("accepted_read")
-    is_empty = accepted is not None and accepted.value == 0
-    return None if is_empty else materialization.partition[: len("YYYY-MM-DD")]
+    return [every_hour, every_day]
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from serving.places import REPOSITORY, data_folder, published_folder, warehouse_file
+
 DEFAULT_START = "2025-11-01"
 # Dagster stores about a hundred events a second: a first load of years must not spend an hour on them
 ANNOUNCEMENT_LIMIT = 2000
@@ -37,12 +38,22 @@ class Settings:
     @property
     def warehouse(self) -> Path:
         """The DuckDB file."""
-        return self.data / "warehouse.duckdb"
+        return warehouse_file(self.data)
 
     @property
     def dagster_home(self) -> Path:
         """Runs, events and schedules of Dagster."""
         return self.data / "dagster_home"
+
+    @property
+    def turns(self) -> Path:
+        """Lock files by which runs take turns."""
+        return self.dagster_home / "turns"
+
+    @property
+    def published(self) -> Path:
+        """What analysts read: versions of the marts, the newest as one file of fixed name."""
+        return published_folder(self.data)
 
     @property
     def manifest(self) -> Path:
@@ -56,7 +67,7 @@ class Settings:
         Without LANDING the folder last loaded into DATA is used, and before any load <DATA>/landing.
         Raises SettingsError when PARTITIONS_START is no date or LOCK_WAIT_S no number.
         """
-        data = Path(env.get("DATA") or REPOSITORY / "data").expanduser().resolve()
+        data = data_folder(env)
         landing = Path(env.get("LANDING") or remembered_landing(data) or data / "landing").expanduser().resolve()
         start = env.get("PARTITIONS_START") or DEFAULT_START
         wait = env.get("LOCK_WAIT_S") or "60"

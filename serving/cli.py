@@ -6,8 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from exports.cli import add_commands as add_exports
+from exports.errors import ExportError
+from raw_loaders.errors import LoaderError
+from serving.docs import add_command as add_docs
 from serving.errors import ServingError
 from serving.explain import add_command as add_explain
+from serving.places import data_folder, published_folder
 from serving.query import FORMATS, write_result
 from serving.reading import describe, open_version, run
 from serving.shell import shell
@@ -19,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="bandit-warehouse", description="Reads the published marts. Nothing here writes to them."
     )
     parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("DATA", "data")), help="folder of the warehouse (default: $DATA or data)"
+        "--data", type=Path, default=data_folder(), help="folder of the warehouse (default: $DATA, else data in the project)"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     query = commands.add_parser("query", help="run one query and write its rows")
@@ -31,21 +36,16 @@ def build_parser() -> argparse.ArgumentParser:
     prompt.set_defaults(run=lambda options: shell(published_folder(options.data)))
     version = commands.add_parser("version", help="which version is published, and how old it is")
     version.set_defaults(run=_version)
+    add_docs(commands)
     add_explain(commands)
+    add_exports(commands)
     return parser
-
-
-def published_folder(data: Path) -> Path:
-    """Where the versions of a data folder are published."""
-    return data / "published"
 
 
 def _query(options: argparse.Namespace) -> None:
     sql = sys.stdin.read() if options.sql == "-" else options.sql
     with open_version(published_folder(options.data)) as connection:
-        relation = run(connection, sql)
-        if relation is not None:
-            write_result(relation, options.format, options.output)
+        write_result(run(connection, sql), options.format, options.output)
 
 
 def _version(options: argparse.Namespace) -> None:
@@ -58,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
-    except ServingError as error:
+    except (ServingError, ExportError, LoaderError) as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # whoever read our output has seen enough; nothing may be flushed into the closed pipe at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from serving.errors import QueryError
+from serving.places import published_folder
 from serving.reading import open_version
 
 _WIDTH = 110
@@ -51,7 +52,5 @@ def add_command(subparsers: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from serving.cli import published_folder  # the command line imports this module
-
     with open_version(published_folder(options.data)) as connection:
         print(explain(connection, options.decision_id))

@@ -1,13 +1,16 @@
-"""One query for scripts: its rows as a table, CSV, JSON or Parquet."""
+"""One query for scripts: its rows as a table, CSV, JSON or Parquet, written as they come."""
 
+import contextlib
 import datetime as dt
+import io
 import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pyarrow.csv
@@ -18,11 +21,15 @@ from serving.reading import as_query_error
 
 # rows of a table that is meant to be looked at
 _SHOWN_ROWS = 1000
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE = 50_000
+_NESTED = ("list", "map", "struct", "array", "union")
 
 
-def _table(relation: duckdb.DuckDBPyRelation, target: Path | None) -> None:
-    relation.show(max_rows=_SHOWN_ROWS, max_width=_width()) if target is None else target.write_text(str(relation) + "\n")
+def _table(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):  # it draws to standard output and nowhere else
+        relation.show(max_rows=_SHOWN_ROWS, max_width=_width())
+    out.write(text.getvalue().encode())
 
 
 def _width() -> int:
@@ -32,31 +39,36 @@ def _width() -> int:
         return 200
 
 
-def _csv(relation: duckdb.DuckDBPyRelation, target: Path | None) -> None:
-    with _opened(target) as out:
-        pyarrow.csv.write_csv(_flat(relation).to_arrow_table(), out)
+def _csv(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
+    reader = _flat(relation).to_arrow_reader(_ROWS_AT_ONCE)
+    with pyarrow.csv.CSVWriter(out, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
 
 
 def _flat(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """CSV has no lists, maps and structs: they are written as JSON."""
     columns = [
-        f'to_json("{name}")::varchar as "{name}"' if kind.id in ("list", "map", "struct", "array", "union") else f'"{name}"'
+        f"to_json({_quoted(name)})::varchar as {_quoted(name)}" if kind.id in _NESTED else _quoted(name)
         for name, kind in zip(relation.columns, relation.types, strict=True)
     ]
     return relation.project(", ".join(columns))
 
 
-def _json(relation: duckdb.DuckDBPyRelation, target: Path | None) -> None:
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _json(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
     """One array of objects, a line each; instants in ISO form, decimals as numbers with all their digits, NaN as null."""
     names = [json.dumps(name) for name in relation.columns]
-    with _opened(target) as out:
-        before = b"["
-        while rows := relation.fetchmany(_ROWS_AT_ONCE):
-            for row in rows:
-                fields = ",".join(f"{name}:{_json_value(value)}" for name, value in zip(names, row, strict=True))
-                out.write(before + f"{{{fields}}}".encode())
-                before = b",\n "
-        out.write(b"]\n" if before != b"[" else b"[]\n")
+    before = b"["
+    while rows := relation.fetchmany(_ROWS_AT_ONCE):
+        for row in rows:
+            fields = ",".join(f"{name}:{_json_value(value)}" for name, value in zip(names, row, strict=True))
+            out.write(before + f"{{{fields}}}".encode())
+            before = b",\n "
+    out.write(b"]\n" if before != b"[" else b"[]\n")
 
 
 def _json_value(value: object) -> str:
@@ -73,28 +85,16 @@ def _json_value(value: object) -> str:
     return json.dumps(value, default=str)
 
 
-def _parquet(relation: duckdb.DuckDBPyRelation, target: Path | None) -> None:
-    if target is None and sys.stdout.isatty():
+def _parquet(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
+    if out.isatty():
         raise QueryError("Parquet is no text: name a file with --output, or redirect the output into one.")
-    with _opened(target) as out:
-        pyarrow.parquet.write_table(relation.to_arrow_table(), out, compression="zstd")
+    reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+    with pyarrow.parquet.ParquetWriter(out, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
 
 
-def _opened(target: Path | None):
-    return target.open("wb") if target else _Standard()
-
-
-class _Standard:
-    """Standard output as a binary file that is not closed at the end."""
-
-    def __enter__(self):
-        return sys.stdout.buffer
-
-    def __exit__(self, *_: object) -> None:
-        sys.stdout.buffer.flush()
-
-
-FORMATS: dict[str, Callable[[duckdb.DuckDBPyRelation, Path | None], None]] = {
+FORMATS: dict[str, Callable[[duckdb.DuckDBPyRelation, IO[bytes]], None]] = {
     "table": _table,
     "csv": _csv,
     "json": _json,
@@ -105,14 +105,34 @@ FORMATS: dict[str, Callable[[duckdb.DuckDBPyRelation, Path | None], None]] = {
 def write_result(relation: duckdb.DuckDBPyRelation, form: str, target: Path | None = None) -> None:
     """Write the rows of `relation` in a form of FORMATS to the file `target`, or to standard output.
 
-    Raises QueryError when the rows cannot be computed, PublicationError when the file cannot be written.
+    The file appears when it is whole. Raises QueryError when the rows cannot be computed, PublicationError when the file
+    cannot be written.
     """
     try:
-        FORMATS[form](relation, target)
+        with _opened(target) as out:
+            FORMATS[form](relation, out)
     except duckdb.Error as error:
         raise as_query_error(error) from error
     except BrokenPipeError:
-        # whoever read our output has seen enough; nothing may be flushed into the closed pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
     except OSError as error:
         raise PublicationError(f"{target} could not be written ({error.strerror or error}): choose another file.") from error
+
+
+@contextlib.contextmanager
+def _opened(target: Path | None) -> Iterator[IO[bytes]]:
+    if target is None:
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    elif target.exists() and not target.is_file():
+        with target.open("wb") as out:  # a pipe or a device
+            yield out
+    else:
+        part = target.with_name(target.name + ".part")
+        try:
+            with part.open("wb") as out:
+                yield out
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)

@@ -1,6 +1,10 @@
 """Opens a published version for reading, and for nothing else."""
 
 import datetime as dt
+import os
+import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -8,9 +12,14 @@ import duckdb
 from serving.errors import NothingPublishedError, QueryError
 from serving.versions import CURRENT
 
-# a query may read the version and nothing besides: no other file, no network, no extension, no change of these settings
-_LOCKED = {"enable_external_access": "false", "autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-_WRITES = (
+# a query may read the version and nothing besides: no other file, no network, no extension, no variable of this program
+_LOCKED = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+_REFUSALS = (
     "read-only mode",
     "Cannot execute statement of type",
     "disabled through configuration",
@@ -18,44 +27,74 @@ _WRITES = (
     "Permission Error",
     "configuration has been locked",
 )
+_PLACE = re.compile(r"\n+LINE (\d+): ")
 
 
 def open_version(published: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection in UTC to the version readers see now. Raises NothingPublishedError when there is none."""
+    """A read-only connection in UTC to the version readers see now; `fct_fills` is `marts.fct_fills` in it.
+
+    What does not fit into memory goes into the folder for temporary files. Raises NothingPublishedError when there is no
+    version, QueryError when it cannot be opened.
+    """
     current = published / CURRENT
     if not current.is_file():
         raise NothingPublishedError(f"Nothing is published in {published} yet: run `make run`, or publish from Dagster.")
-    connection = duckdb.connect(str(current.resolve()), read_only=True, config=_LOCKED)
+    spill = Path(tempfile.gettempdir()) / f"bandit-warehouse-{os.getpid()}"
+    try:
+        connection = duckdb.connect(str(current), read_only=True, config=_LOCKED | {"temp_directory": str(spill)})
+    except duckdb.Error as error:
+        raise QueryError(f"{current} cannot be opened ({_sentence(error)}): publish the marts again.") from error
     connection.execute("set timezone = 'UTC'")
     connection.execute("set search_path = 'marts,reference'")
     connection.execute("set lock_configuration = true")
     return connection
 
 
-def run(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation | None:
-    """The result of one query; None for a statement without one. Raises QueryError with one sentence."""
+def results(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[duckdb.DuckDBPyRelation]:
+    """The results of the statements in `sql`, one after the other. Raises QueryError with one sentence."""
     try:
-        return connection.sql(sql)
+        for statement in duckdb.extract_statements(sql):
+            relation = connection.sql(statement)
+            if relation is not None:
+                yield relation
     except duckdb.Error as error:
         raise as_query_error(error) from error
 
 
+def run(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    """The result of one query. Raises QueryError with one sentence, also when `sql` holds none or several."""
+    found = list(results(connection, sql))
+    if len(found) != 1:
+        raise QueryError(f"One query at a time, please: this text holds {len(found) or 'none'}.")
+    return found[0]
+
+
 def as_query_error(error: duckdb.Error) -> QueryError:
     """What DuckDB said, in one sentence for the person who asked."""
-    said = str(error).strip()
-    if any(sign in said for sign in _WRITES):
+    said = str(error)
+    if any(sign in said for sign in _REFUSALS):
         return QueryError(
-            "The published version is for reading only: no tables, no files, no settings and no extensions "
-            f"({said.splitlines()[0]})."
+            "The published version is read-only: a query may write no table, no file and no setting, and may read no other file, "
+            f"address or extension ({_sentence(error)})."
         )
-    return QueryError(said)
+    return QueryError(_sentence(error))
+
+
+def _sentence(error: duckdb.Error) -> str:
+    said = str(error).strip()
+    place = _PLACE.search(said)
+    where = f" (line {place[1]})" if place and place[1] != "1" else ""
+    return " ".join(said.split("\n\n")[0].split()) + where
 
 
 def describe(connection: duckdb.DuckDBPyConnection) -> str:
-    """Which version this is and how old, in one line."""
-    version_id, published_at = connection.execute("select version_id, published_at from marts.published_version").fetchone()
-    age = dt.datetime.now(dt.UTC) - published_at
-    return f"version {version_id}, published {published_at:%Y-%m-%d %H:%M:%S} UTC, {_spoken(age)} ago"
+    """Which version this is, how old it is and how old the newest event in it, in one line."""
+    version_id, published_at, newest = connection.execute(
+        "select version_id, published_at, newest_event_at from marts.published_version"
+    ).fetchone()
+    now = dt.datetime.now(dt.UTC)
+    event = f"; newest event {newest:%Y-%m-%d %H:%M:%S} UTC, {_spoken(now - newest)} ago" if newest else ""
+    return f"version {version_id}, published {published_at:%Y-%m-%d %H:%M:%S} UTC, {_spoken(now - published_at)} ago{event}"
 
 
 def _spoken(age: dt.timedelta) -> str:

@@ -9,7 +9,7 @@ import duckdb
 
 from serving.errors import ServingError
 from serving.query import write_result
-from serving.reading import describe, open_version, run
+from serving.reading import describe, open_version, results
 
 _TABLES = """
 select table_schema, table_name from information_schema.tables where table_schema in ('marts', 'reference') order by all
@@ -17,7 +17,7 @@ select table_schema, table_name from information_schema.tables where table_schem
 _HELP = """\
   select …;        any query, ended by a semicolon, over as many lines as you like
   .tables          the marts and the reference tables
-  .schema NAME     columns of a table, with their descriptions' types
+  .schema NAME     columns of a table and their types
   .version         which version this is and how old
   .reload          go on with the newest version
   .quit            leave (or Ctrl-D)"""
@@ -56,8 +56,7 @@ def shell(published: Path) -> None:
 
 
 def _show(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    relation = run(connection, sql)
-    if relation is not None:
+    for relation in results(connection, sql):
         write_result(relation, "table")
 
 
@@ -75,7 +74,8 @@ def _command(line: str, connection: duckdb.DuckDBPyConnection, published: Path) 
     if name == ".tables":
         _guarded(_show, connection, _TABLES)
     elif name == ".schema" and argument:
-        _guarded(_show, connection, f'select column_name, column_type from (describe "{argument.strip()}")')
+        table = argument.strip().rstrip(";")
+        _guarded(_show, connection, f"select column_name, column_type from (describe {table})")
     elif name == ".version":
         print(describe(connection))
     elif name == ".reload":

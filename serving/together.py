@@ -4,7 +4,8 @@ from pathlib import Path
 
 import duckdb
 
-from serving.versions import literal, serve_file
+from serving.places import serve_file
+from serving.versions import literal
 
 
 def open_together(warehouse: Path) -> duckdb.DuckDBPyConnection:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 
+from serving.places import serve_file
 from serving.together import open_together
-from serving.versions import serve_file
 
 REPOSITORY = Path(__file__).parents[1]
 # all staging models with what they rest on: the first two have nearly every one of them as a parent

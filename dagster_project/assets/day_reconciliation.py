@@ -13,7 +13,7 @@ from dagster_project.partitions import Window, daily, window_of
 from dagster_project.queries import Row, rows, table_exists
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.settings import Settings
-from raw_loaders.dictionary import Dictionary
+from raw_loaders.dictionary import Dictionary, load_dictionary
 
 _SQL = (Path(__file__).parent.parent / "sql" / "day_reconciliation.sql").read_text()
 _ROWS_OF_STREAM = """
@@ -28,7 +28,7 @@ _ROWS_OF_STREAM = """
         ) as date_ist,
         raw.source_file is not null as is_raw,
         staged.source_file is not null as is_staged,
-        staged.bot is not null and staged.run_id is not null as is_attributed
+        {attributed} as is_attributed
     from raw."{stream}" as raw
     full join staging."{model}" as staged on staged.source_file = raw.source_file and staged.line_no = raw.line_no
     left join raw.files as files on files.source_file = raw.source_file
@@ -78,6 +78,13 @@ def day_reconciliation_asset(
     return day_reconciliation
 
 
+def _rows_of_stream(stream: str) -> str:
+    # records of another system belong to no bot: being staged is all there is to them
+    is_optional = load_dictionary().streams[stream].is_optional
+    attributed = "staged.source_file is not null" if is_optional else "staged.bot is not null and staged.run_id is not null"
+    return _ROWS_OF_STREAM.format(stream=stream, model=staging_model(stream), attributed=attributed)
+
+
 def replace_days(con: duckdb.DuckDBPyConnection, streams: Sequence[str], window: Window, since: dt.date) -> list[Row]:
     """Rewrite the days of `window` in one transaction and return the rows written.
 
@@ -85,7 +92,7 @@ def replace_days(con: duckdb.DuckDBPyConnection, streams: Sequence[str], window:
     """
     ops_tables.create_ops_tables(con)
     span = {"first_day": window.first_day, "end_day": window.end_day}
-    parts = [_ROWS_OF_STREAM.format(stream=stream, model=staging_model(stream)) for stream in streams]
+    parts = [_rows_of_stream(stream) for stream in streams]
     con.execute("begin")
     try:
         con.execute("delete from ops.day_reconciliation where date_ist >= $first_day and date_ist < $end_day", span)

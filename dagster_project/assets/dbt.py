@@ -1,24 +1,54 @@
 """The dbt models as assets, each with its row count; their tests come along as asset checks.
 
-All models are full rebuilds, so they carry no partition: a partition would promise that only a part was rebuilt.
+They carry no partition: which days and runs a build touches is for its plan to say (docs/decisions/incremental_builds.md).
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from tqdm import tqdm
 
 from dagster_project import queries
-from dagster_project.resources import WRITER_POOL, Warehouse, dbt_environment, environment
+from dagster_project.assets.dbt_results import (
+    BUILT,
+    DBT_TESTS,
+    NodeResult,
+    broken,
+    by_table,
+    left_out,
+    materialisations,
+    merged,
+    results_of_tests,
+    selector,
+    tested,
+)
+from dagster_project.checks.history import record
+from dagster_project.checks.scope import WHOLE
+from dagster_project.dbt_command import run_dbt
+from dagster_project.resources import WRITER_POOL, Warehouse
+from dagster_project.schedules import HOURLY_JOB
 from dagster_project.settings import Settings, SettingsError
 
-TRANSLATOR = DagsterDbtTranslator(
-    settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True, enable_asset_checks=True)
-)
-STEP_TYPES = ("model", "seed", "test")
+
+class Translator(DagsterDbtTranslator):
+    """One check per tested table stands for all of its dbt tests: three stored events per check are most of what a run costs."""
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> dg.AssetCheckSpec | None:
+        """The check `dbt_tests` of the table that the test `unique_id` stands on; None for a test of another table."""
+        node = manifest["nodes"][unique_id]
+        table = manifest["nodes"].get(tested(node)) or manifest["sources"].get(tested(node))
+        if table is None or self.get_asset_key(table) != asset_spec.key:
+            return None
+        return dg.AssetCheckSpec(DBT_TESTS, asset=asset_spec.key, description="All dbt tests of this table, each with its rows.")
+
+
+TRANSLATOR = Translator(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True, enable_asset_checks=True))
+WHOLE_HISTORY = "whole_history"
 _SOURCE_FOLDERS = ("models", "macros", "seeds", "tests", "snapshots", "analyses")
 
 
@@ -48,40 +78,86 @@ def model_key(manifest: Mapping[str, Any], name: str) -> dg.AssetKey | None:
     return None
 
 
-def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """All models, seeds and tests of the dbt project, run by one `dbt build`."""
-    relations = {
-        TRANSLATOR.get_asset_key(node): (node["schema"], node["alias"])
-        for node in manifest["nodes"].values()
-        if node["resource_type"] in ("model", "seed")
-    }
+def mart_keys(manifest: Mapping[str, Any]) -> list[dg.AssetKey]:
+    """Asset keys of the models in schema `marts`: what is published."""
+    nodes = manifest["nodes"].values()
+    return [TRANSLATOR.get_asset_key(node) for node in nodes if node["resource_type"] == "model" and node["schema"] == "marts"]
 
-    steps = sum(node["resource_type"] in STEP_TYPES for node in manifest["nodes"].values())
+
+def whole_history_keys(manifest: Mapping[str, Any]) -> list[dg.AssetKey]:
+    """Asset keys of the models that are built whole, by the daily job: what cannot be added to."""
+    nodes = manifest["nodes"].values()
+    return [
+        TRANSLATOR.get_asset_key(node) for node in nodes if node["resource_type"] == "model" and WHOLE_HISTORY in node["tags"]
+    ]
+
+
+def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
+    """All models, seeds and tests of the dbt project, run by one `dbt build`.
+
+    A failed test keeps dbt from building what rests on the tested model; those models are built all the same, by a second
+    command, so that a run ends with everything built and every check evaluated. It is publication that a failed check stops.
+    """
+    nodes = {node["unique_id"]: node for kind in ("nodes", "sources") for node in manifest[kind].values()}
+    keys = {id_: TRANSLATOR.get_asset_key(node) for id_, node in nodes.items() if node["resource_type"] in (*BUILT, "source")}
+    relations = {id_: (nodes[id_]["schema"], nodes[id_].get("alias") or nodes[id_]["identifier"]) for id_ in keys}
+    tests = {id_: key for id_, node in nodes.items() if node["resource_type"] == "test" and (key := keys.get(tested(node)))}
 
     @dbt_assets(manifest=manifest, name="dbt_build", dagster_dbt_translator=TRANSLATOR, pool=WRITER_POOL)
-    def dbt_build(context: dg.AssetExecutionContext, dbt: DbtCliResource, warehouse: Warehouse) -> Iterator[Any]:
-        # one folder for all runs: dbt finds its last parse there, and artefacts do not pile up
-        target = settings.data / "dbt_target"
-        events, failure = [], None
-        try:
-            with environment(dbt_environment(settings)):
-                invocation = dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context, target_path=target)
-                with tqdm(total=steps, desc="dbt build", disable=not settings.progress, leave=False) as bar:
-                    for event in invocation.stream():
-                        events.append(event)
-                        bar.update()
-        except dg.Failure as error:
-            failure = error
+    def dbt_build(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
+        with tqdm(desc="dbt build", total=len(keys) + len(tests), disable=not settings.progress, leave=False) as bar:
+            results = _build(context, settings, nodes, _selection(context, nodes, keys, tests), bar.update)
         # dbt has let go of the file: count now, then hand its results on, those of a partly failed build too
-        with warehouse.connect(read_only=True) as con:
-            sizes = queries.table_sizes(con, list(relations.values()))
-        for event in events:
-            if isinstance(event, dg.Output):
-                key = context.asset_key_for_output(event.output_name)
-                if (size := sizes.get(relations.get(key, ("", "")))) is not None:
-                    context.add_output_metadata({"dagster/row_count": size}, output_name=event.output_name)
-            yield event
-        if failure:
-            raise failure
+        with warehouse.connect() as con:
+            found = queries.table_sizes(con, list(relations.values()))
+            sizes = {id_: found[name] for id_, name in relations.items() if name in found}
+            by_test = list(results_of_tests(con, results, manifest, tests, sizes))
+            record(con, context.run.run_id, WHOLE.name, by_test)
+        yield from materialisations(results, keys, sizes)
+        yield from by_table(by_test)
+        if failed := broken(results):
+            first = failed[0]
+            more = f" and {len(failed) - 1} more models" if len(failed) > 1 else ""
+            raise dg.Failure(f"dbt could not build {first.name}{more}: {' '.join((first.message or 'no message').split())}")
 
     return dbt_build
+
+
+def _selection(
+    context: dg.AssetExecutionContext,
+    nodes: Mapping[str, Mapping[str, Any]],
+    keys: Mapping[str, dg.AssetKey],
+    tests: Mapping[str, dg.AssetKey],
+) -> list[str]:
+    """Unique ids of the models, seeds and tests that are selected; none when all are."""
+    assets = context.selected_asset_keys
+    checked = {key.asset_key for key in context.selected_asset_check_keys}
+    built = [id_ for id_, key in keys.items() if key in assets and nodes[id_]["resource_type"] in BUILT]
+    asked = [id_ for id_, key in tests.items() if key in checked]
+    is_all = len(asked) == len(tests) and len(built) == sum(nodes[id_]["resource_type"] in BUILT for id_ in keys)
+    return [] if is_all else [*built, *asked]
+
+
+def _build(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    nodes: Mapping[str, Mapping[str, Any]],
+    chosen: Sequence[str],
+    on_result: Callable[[], object],
+) -> list[NodeResult]:
+    """`dbt build`, and again for what stood behind a failed test."""
+
+    is_tick = context.job_def.name == HOURLY_JOB
+
+    def select(ids: Sequence[str]) -> list[str]:
+        return ["--indirect-selection", "empty", "--select", *(selector(nodes[id_]) for id_ in ids)] if ids else []
+
+    arguments = ["build", "--exclude-resource-type", "unit_test", *select(chosen)]
+    results = run_dbt(settings, arguments, on_result, tests_part=is_tick)
+    while waiting := [result.unique_id for result in left_out(results)]:
+        context.log.warning(f"{len(waiting)} nodes behind a failed test are built now.")
+        more = run_dbt(settings, ["build", *select(waiting)], on_result, tests_part=is_tick)
+        results = merged(results, more)
+        if not {result.unique_id for result in more if result.status != "skipped"} & set(waiting):
+            break
+    return results

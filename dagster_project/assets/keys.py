@@ -19,3 +19,6 @@ def staging_model(stream: str) -> str:
 
 
 DAY_RECONCILIATION = dg.AssetKey(["ops", "day_reconciliation"])
+PUBLISHED_MARTS = dg.AssetKey(["published", "marts"])
+ALERT_DELIVERY = dg.AssetKey(["ops", "alert_delivery"])
+EXPORT_GROUP = "exports"

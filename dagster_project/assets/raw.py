@@ -108,6 +108,8 @@ def _metadata(stream: str, window: Window, report: LoadReport, total: Row | None
         # Dagster copies the metadata of a range to each of its hours, so only a single hour may claim the standard name
         name = "dagster/partition_row_count" if window.is_one_hour else "rows_in_window"
         metadata |= {name: found["row_count"], "files_in_window": found["files"]}
+        if not found["row_count"]:
+            metadata["window_note"] = "No record of this window has landed so far."
     else:
         metadata["window_note"] = "The records carry no emission time; staging attributes one from the bot's burst."
     for name in ("files", "lines", "accepted", "rejected", "bytes_damaged", "min_lost_records"):

@@ -1,4 +1,4 @@
-"""Checks of the raw layer. Each blocks the dbt models: what does not add up must not be staged."""
+"""Checks of the raw layer. Each stops publication: what does not add up must not reach analysts."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,8 +7,10 @@ import dagster as dg
 import duckdb
 
 from dagster_project.assets.keys import raw_key
+from dagster_project.checks.history import FAILED, report, state_of
 from dagster_project.checks.landed import LandedPartition, landed_partitions
 from dagster_project.checks.result import outcome
+from dagster_project.checks.scope import BEFORE_PUBLICATION, RAW, WHOLE, Scope, mark_verified, scope_of
 from dagster_project.queries import Row, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.settings import Settings
@@ -22,6 +24,8 @@ DESCRIPTIONS = {
     BYTES: "For each file: its size = bytes read + bytes damaged, and each damaged byte lies in raw.damaged_ranges.",
     PARTITIONS: "Each landed date= folder and plain file is loaded and has rows, rejected lines or documented damage.",
 }
+# A tick looks for files that the loader has passed over in the newest date= folders only; the daily run looks everywhere.
+NEWEST_DATES = 3
 _RELOAD = "Read all files anew (`python -m raw_loaders load … --reread`), then `make run`; the rows of a file follow its bytes."
 
 
@@ -31,24 +35,35 @@ def raw_checks(settings: Settings, dictionary: Dictionary) -> dg.AssetChecksDefi
     @dg.multi_asset_check(
         name="check_raw",
         specs=[
-            dg.AssetCheckSpec(name, asset=raw_key(stream), blocking=True, description=DESCRIPTIONS[name])
+            dg.AssetCheckSpec(name, asset=raw_key(stream), description=DESCRIPTIONS[name])
             for stream in dictionary.streams
             for name in (LINES, BYTES, PARTITIONS)
         ],
         can_subset=True,
         pool=WRITER_POOL,
+        op_tags=BEFORE_PUBLICATION,
     )
     def check_raw(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         started = context.instance.get_run_record_by_id(context.run.run_id).start_time or time.time()
-        landed = landed_partitions(settings.landing, dictionary, not_after_s=started)
-        questions: dict[str, Callable[[str], dg.AssetCheckResult]] = {
-            LINES: lambda stream: check_lines(con, stream),
-            BYTES: lambda stream: check_bytes(con, stream),
-            PARTITIONS: lambda stream: check_partitions(con, stream, landed.get(stream, ())),
-        }
-        with warehouse.connect(read_only=True) as con:
-            for key in sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name)):
-                yield questions[key.name](key.asset_key.path[-1])
+        keys = sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name))
+        with warehouse.connect() as con:
+            scope = scope_of(context, con, RAW)
+            landed = landed_partitions(
+                settings.landing,
+                dictionary,
+                not_after_s=started,
+                newest_dates=None if scope.loads is None else NEWEST_DATES,
+            )
+            questions: dict[str, Callable[[str], dg.AssetCheckResult]] = {
+                LINES: lambda stream: check_lines(con, stream, scope),
+                BYTES: lambda stream: check_bytes(con, stream, scope),
+                PARTITIONS: lambda stream: check_partitions(con, stream, landed.get(stream, ())),
+            }
+            results = [questions[key.name](key.asset_key.path[-1]) for key in keys]
+            shown = report(context, con, results, scope.name)
+            if all(state_of(result) != FAILED for result in results):
+                mark_verified(con, scope, RAW)
+        yield from shown
 
     return check_raw
 
@@ -57,34 +72,50 @@ def _no_files(stream: str) -> str:
     return f"no file of the stream {stream} has landed"
 
 
-def check_lines(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckResult:
-    """Compare the ledger's counts with each other and with the rows that are really there, file by file."""
+def check_lines(con: duckdb.DuckDBPyConnection, stream: str, scope: Scope = WHOLE) -> dg.AssetCheckResult:
+    """Compare the ledger's counts with each other and with the rows that are really there, by file and load."""
     found = rows(
         con,
         f"""
-        with ledger as (
-            select source_file, lines, accepted, rejected from raw.files where stream = $stream
+        with loads as (
+            select source_file, load_id, lines, accepted, rejected from raw.loads where stream = $stream and {scope.where()}
         ),
         accepted_rows as (
-            select source_file, count(*) as row_count, count(distinct line_no) as line_count
-            from raw."{stream}" group by source_file
+            select source_file, load_id, count(*) as row_count, count(distinct line_no) as line_count
+            from raw."{stream}" where {scope.where()} group by all
         ),
         rejected_rows as (
-            select source_file, count(*) as row_count
-            from raw.rejected_lines where stream = $stream group by source_file
+            select source_file, load_id, count(*) as row_count
+            from raw.rejected_lines where stream = $stream and {scope.where()} group by all
         ),
-        loads as (
-            select source_file, sum(lines)::bigint as lines from raw.loads where stream = $stream group by source_file
+        by_load as (
+            select source_file, coalesce(sum(loads.lines), 0)::bigint as lines,
+                   coalesce(sum(loads.accepted), 0)::bigint as accepted, coalesce(sum(loads.rejected), 0)::bigint as rejected,
+                   coalesce(sum(accepted_rows.row_count), 0)::bigint as rows_in_table,
+                   coalesce(sum(accepted_rows.line_count), 0)::bigint as line_numbers_in_table,
+                   coalesce(sum(rejected_rows.row_count), 0)::bigint as rows_rejected,
+                   bool_and(coalesce(loads.accepted, 0) = coalesce(accepted_rows.row_count, 0)
+                            and coalesce(loads.rejected, 0) = coalesce(rejected_rows.row_count, 0)) as is_every_load_exact
+            from loads
+            full join accepted_rows using (source_file, load_id)
+            full join rejected_rows using (source_file, load_id)
+            group by source_file
+        ),
+        -- what all loads of a file brought together, those outside of the scope too
+        totals as (
+            select source_file, sum(lines)::bigint as lines_in_loads, sum(accepted)::bigint as accepted_in_loads
+            from raw.loads where stream = $stream group by source_file
+        ),
+        ledger as (
+            select source_file, lines as lines_in_file, accepted as accepted_in_file, rejected as rejected_in_file
+            from raw.files where stream = $stream
         )
-        select source_file, ledger.lines, ledger.accepted, ledger.rejected,
-               coalesce(accepted_rows.row_count, 0) as rows_in_table,
-               coalesce(accepted_rows.line_count, 0) as line_numbers_in_table,
-               coalesce(rejected_rows.row_count, 0) as rows_rejected,
-               coalesce(loads.lines, 0) as lines_in_loads
-        from ledger
-        full join accepted_rows using (source_file)
-        full join rejected_rows using (source_file)
-        full join loads using (source_file)
+        select source_file, ledger.lines_in_file, ledger.accepted_in_file, ledger.rejected_in_file,
+               coalesce(totals.lines_in_loads, 0) as lines_in_loads, coalesce(totals.accepted_in_loads, 0) as accepted_in_loads,
+               by_load.* exclude (source_file)
+        from by_load
+        {"full" if scope.loads is None else "left"} join ledger using (source_file)
+        left join totals using (source_file)
         order by source_file
         """,
         {"stream": stream},
@@ -96,25 +127,35 @@ def check_lines(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckRes
         rows_examined=len(found),
         failing=failing,
         remedy=_RELOAD,
-        nothing_because=_no_files(stream),
+        nothing_because=scope.nothing_because(_no_files(stream)),
+        facts={"records_examined": sum(row["rows_in_table"] or 0 for row in found)},
     )
 
 
 def _lines_add_up(row: Row) -> bool:
+    """A file without any load has no counts by load; then the ledger must say that nothing is in it."""
     return (
-        row["lines"] is not None
-        and row["lines"] == row["accepted"] + row["rejected"] == row["lines_in_loads"]
-        and row["accepted"] == row["rows_in_table"] == row["line_numbers_in_table"]
-        and row["rejected"] == row["rows_rejected"]
+        row["lines_in_file"] is not None
+        and row["lines_in_file"] == row["accepted_in_file"] + row["rejected_in_file"] == row["lines_in_loads"]
+        and row["accepted_in_file"] == row["accepted_in_loads"]
+        and (row["is_every_load_exact"] if row["lines"] is not None else row["lines_in_file"] == 0)
+        and (row["lines"] or 0) == (row["accepted"] or 0) + (row["rejected"] or 0)
+        and (row["accepted"] or 0) == (row["rows_in_table"] or 0) == (row["line_numbers_in_table"] or 0)
+        and (row["rejected"] or 0) == (row["rows_rejected"] or 0)
     )
 
 
-def check_bytes(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckResult:
+def check_bytes(con: duckdb.DuckDBPyConnection, stream: str, scope: Scope = WHOLE) -> dg.AssetCheckResult:
     """Each byte of each file is either read or in a damaged range."""
     found = rows(
         con,
-        """
-        with damage as (
+        f"""
+        with in_scope as (
+            select source_file from raw.loads where stream = $stream and {scope.where()}
+            {"union select source_file from raw.files where stream = $stream" if scope.loads is None else ""}
+            {"union select source_file from raw.damaged_ranges where stream = $stream" if scope.loads is None else ""}
+        ),
+        damage as (
             select source_file, sum(byte_end - byte_start)::bigint as bytes_in_ranges,
                    sum(min_lost_records)::bigint as lost_in_ranges
             from raw.damaged_ranges where stream = $stream group by source_file
@@ -124,6 +165,7 @@ def check_bytes(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckRes
                files.min_lost_records, coalesce(damage.lost_in_ranges, 0) as lost_in_ranges
         from (select * from raw.files where stream = $stream) as files
         full join damage using (source_file)
+        where source_file in (from in_scope)
         order by source_file
         """,
         {"stream": stream},
@@ -143,7 +185,7 @@ def check_bytes(con: duckdb.DuckDBPyConnection, stream: str) -> dg.AssetCheckRes
         rows_examined=len(found),
         failing=failing,
         remedy=_RELOAD,
-        nothing_because=_no_files(stream),
+        nothing_because=scope.nothing_because(_no_files(stream)),
         facts=facts,
     )
 

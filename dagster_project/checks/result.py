@@ -18,18 +18,21 @@ def outcome(
     nothing_because: str | None = None,
     is_warning: bool = False,
     facts: Mapping[str, Any] | None = None,
+    failing_count: int | None = None,
 ) -> dg.AssetCheckResult:
     """Build a check result.
 
     Fails when `failing` has rows, and when nothing was examined, unless `nothing_because` says why there was nothing
-    to examine (then it passes, marked as skipped). `is_warning` reports a failure without blocking what comes after.
+    to examine (then it is marked as skipped). `is_warning` reports a failure that does not stop publication.
+    `failing_count` is the number of failing rows where `failing` holds the first of them only.
     """
     metadata: dict[str, Any] = {"rows_examined": rows_examined, **(facts or {})}
     passed = not failing and rows_examined > 0
     description = None
     if failing:
-        metadata |= {"failing_rows": len(failing), "examples": _table(failing[:SHOWN]), "what_to_do": remedy}
-        description = f"{len(failing)} failing, first: {_one_line(failing[0])}. {remedy}"
+        count = failing_count or len(failing)
+        metadata |= {"failing_rows": count, "examples": _table(failing[:SHOWN]), "what_to_do": remedy}
+        description = f"{count} failing, first: {_one_line(failing[0])}. {remedy}"
     elif rows_examined == 0 and nothing_because:
         passed = True
         metadata["skipped"] = nothing_because

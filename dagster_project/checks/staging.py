@@ -8,7 +8,9 @@ import duckdb
 
 from dagster_project.assets.dbt import model_key
 from dagster_project.assets.keys import staging_model
+from dagster_project.checks.history import FAILED, report, state_of
 from dagster_project.checks.result import outcome
+from dagster_project.checks.scope import BEFORE_PUBLICATION, STAGING, WHOLE, Scope, mark_verified, scope_of
 from dagster_project.queries import Row, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from raw_loaders.dictionary import Dictionary
@@ -29,41 +31,58 @@ def staging_checks(dictionary: Dictionary, manifest: Mapping[str, Any]) -> dg.As
     @dg.multi_asset_check(
         name="check_staging",
         specs=[
-            dg.AssetCheckSpec(name, asset=key, blocking=True, description=DESCRIPTIONS[name])
-            for key in streams
-            for name in (STAGED, ATTRIBUTED)
+            dg.AssetCheckSpec(name, asset=key, description=DESCRIPTIONS[name])
+            for key, stream in streams.items()
+            # records of another system belong to no bot
+            for name in ((STAGED,) if dictionary.streams[stream].is_optional else (STAGED, ATTRIBUTED))
         ],
         can_subset=True,
         pool=WRITER_POOL,
+        op_tags=BEFORE_PUBLICATION,
     )
     def check_staging(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
         questions = {STAGED: check_staged, ATTRIBUTED: check_attributed}
-        with warehouse.connect(read_only=True) as con:
-            for key in sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name)):
-                yield questions[key.name](con, streams[key.asset_key], key.asset_key)
+        keys = sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name))
+        with warehouse.connect() as con:
+            scope = scope_of(context, con, STAGING)
+            results = [questions[key.name](con, streams[key.asset_key], key.asset_key, scope) for key in keys]
+            shown = report(context, con, results, scope.name)
+            if all(state_of(result) != FAILED for result in results):
+                mark_verified(con, scope, STAGING)
+        yield from shown
 
     return check_staging
 
 
-def _nothing_landed(con: duckdb.DuckDBPyConnection, stream: str) -> str | None:
-    accepted = con.execute("select coalesce(sum(accepted), 0) from raw.files where stream = ?", [stream]).fetchone()[0]
-    return None if accepted else f"no record of the stream {stream} has been accepted"
+def _nothing_landed(con: duckdb.DuckDBPyConnection, stream: str, scope: Scope) -> str | None:
+    accepted = con.execute(
+        f"select coalesce(sum(accepted), 0) from raw.loads where stream = ? and {scope.where()}", [stream]
+    ).fetchone()[0]
+    return None if accepted else scope.nothing_because(f"no record of the stream {stream} has been accepted")
 
 
-def check_staged(con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.AssetKey) -> dg.AssetCheckResult:
-    """Compare ledger, raw table and staging model per file; no key may be missing, doubled or invented."""
+def check_staged(
+    con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.AssetKey, scope: Scope = WHOLE
+) -> dg.AssetCheckResult:
+    """Compare ledger, raw table and staging model per file and load; no key may be missing, doubled or invented.
+
+    Of a file that was rewritten all rows are compared, whichever load they bear, for its old rows must be gone.
+    """
+    rewritten = f"select source_file from raw.loads where stream = $stream and mode = 'rewritten' and {scope.where()}"
+    in_scope = f"({scope.where()} or source_file in ({rewritten}))"
     found = rows(
         con,
         f"""
         with ledger as (
-            select source_file, accepted from raw.files where stream = $stream and accepted > 0
+            select source_file, sum(accepted)::bigint as accepted
+            from raw.loads where stream = $stream and accepted > 0 and {in_scope} group by source_file
         ),
         raw_rows as (
-            select source_file, count(*) as row_count from raw."{stream}" group by source_file
+            select source_file, count(*) as row_count from raw."{stream}" where {in_scope} group by source_file
         ),
         staged_rows as (
             select source_file, count(*) as row_count, count(distinct line_no) as line_count
-            from staging."{staging_model(stream)}" group by source_file
+            from staging."{staging_model(stream)}" where {in_scope} group by source_file
         )
         select source_file, ledger.accepted, coalesce(raw_rows.row_count, 0) as rows_raw,
                coalesce(staged_rows.row_count, 0) as rows_staged,
@@ -82,14 +101,16 @@ def check_staged(con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.Asse
         rows_examined=sum(row["rows_raw"] for row in found),
         failing=failing,
         remedy=f"Rebuild the model {staging_model(stream)} (`make run`); if it stays, the model drops or doubles rows.",
-        nothing_because=_nothing_landed(con, stream),
+        nothing_because=_nothing_landed(con, stream, scope),
     )
 
 
-def check_attributed(con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.AssetKey) -> dg.AssetCheckResult:
+def check_attributed(
+    con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.AssetKey, scope: Scope = WHOLE
+) -> dg.AssetCheckResult:
     """Find staged rows without bot or run, and whether loss on the same IST day explains all of them."""
     model = f'staging."{staging_model(stream)}"'
-    examined = con.execute(f"select count(*) from {model}").fetchone()[0]
+    examined = con.execute(f"select count(*) from {model} where {scope.where()}").fetchone()[0]
     failing = rows(
         con,
         f"""
@@ -107,7 +128,7 @@ def check_attributed(con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.
                       or staged.emitted_date_ist is null
                ) as is_explained_by_loss
         from {model} as staged
-        where staged.bot is null or staged.run_id is null
+        where (staged.bot is null or staged.run_id is null) and {scope.where("staged.load_id")}
         order by is_explained_by_loss, staged.source_file, staged.line_no
         """,
     )
@@ -117,7 +138,7 @@ def check_attributed(con: duckdb.DuckDBPyConnection, stream: str, asset_key: dg.
         rows_examined=examined,
         failing=failing,
         remedy="Query the rows' bot_method and run_method; raw.damaged_ranges and raw.rejected_lines list losses.",
-        nothing_because=_nothing_landed(con, stream),
+        nothing_because=_nothing_landed(con, stream, scope),
         is_warning=_explained(failing),
         facts={"unattributed": len(failing)},
     )

@@ -20,7 +20,7 @@ from raw_loaders.dictionary import load_dictionary
 
 # whole runs: half a minute each on a quiet machine, some minutes on a busy one
 pytestmark = pytest.mark.timeout(900)
-STREAMS = sorted(load_dictionary().streams)
+STREAMS = sorted(load_dictionary().bot_streams)
 RAW_TABLES = [f"raw.{stream}" for stream in STREAMS]
 STAGING_TABLES = [f"staging.stg_{stream}" for stream in STREAMS]
 

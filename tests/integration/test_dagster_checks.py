@@ -9,6 +9,7 @@ import pytest
 
 from dagster_project.checks.landed import landed_partitions
 from dagster_project.checks.raw import check_bytes, check_lines, check_partitions
+from dagster_project.checks.scope import Scope
 from dagster_project.checks.staging import check_attributed, check_staged
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
@@ -175,3 +176,73 @@ def test_a_check_that_examined_nothing_although_records_were_accepted_fails(con:
     result = check_attributed(con, STREAM, KEY)
     assert examined(result) == 0
     assert not result.passed
+
+
+def last_load(con: duckdb.DuckDBPyConnection) -> Scope:
+    return Scope((con.sql("select load_id from raw.loads order by finished_at desc limit 1").fetchone()[0],))
+
+
+@pytest.fixture
+def grown(con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same warehouse after a second load of one new file, staged as dbt would."""
+    con.close()
+    put(landing, FILLS.replace("11-21", "11-23"), member(line(fill(6))) + member(line(fill(7))))
+    load_landing(landing, tmp_path / "warehouse.duckdb")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as again:
+        again.execute(
+            f"insert into staging.stg_{STREAM} select source_file, line_no, load_id, '5m', 'r', date '2025-11-23' "
+            f"from raw.{STREAM} where {last_load(again).where()}"
+        )
+        yield again
+
+
+def test_a_tick_looks_at_what_its_loads_brought_and_at_nothing_else(grown: duckdb.DuckDBPyConnection) -> None:
+    scope = last_load(grown)
+    assert [examined(check_lines(grown, STREAM, scope)), examined(check_bytes(grown, STREAM, scope))] == [1, 1]
+    assert [examined(check_staged(grown, STREAM, KEY, scope)), examined(check_attributed(grown, STREAM, KEY, scope))] == [2, 2]
+    grown.execute(f"delete from raw.{STREAM} where {scope.where()} is not true and line_no = 1")
+    assert check_lines(grown, STREAM, scope).passed
+    assert not check_lines(grown, STREAM).passed  # the daily run sees it
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from raw.{stream} where line_no = 2 and {scope}",
+        "insert into raw.{stream} from raw.{stream} where line_no = 2 and {scope}",
+        "update raw.files set accepted = accepted + 1, lines = lines + 1 where source_file like '%11-23%'",
+        "insert into raw.rejected_lines by name select stream, source_file, load_id, 9 as line_no, 0 as byte_offset, "
+        "0 as member_no, 0 as member_offset, 'x' as reason, '' as text, 0 as text_bytes from raw.loads where {scope}",
+    ],
+)
+def test_a_tick_sees_a_fault_in_what_its_loads_brought(grown: duckdb.DuckDBPyConnection, damage: str) -> None:
+    scope = last_load(grown)
+    assert check_lines(grown, STREAM, scope).passed
+    grown.execute(damage.format(stream=STREAM, scope=scope.where()))
+    assert not check_lines(grown, STREAM, scope).passed
+
+
+def test_rows_that_a_rewritten_file_left_behind_in_staging_are_seen(
+    grown: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path
+) -> None:
+    grown.close()
+    put(landing, FILLS.replace("11-21", "11-23"), member(line(fill(8, address="0x1"))))
+    load_landing(landing, tmp_path / "warehouse.duckdb")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as again:
+        scope = last_load(again)
+        # dbt has staged the new row and forgotten to take the old ones out
+        again.execute(
+            f"insert into staging.stg_{STREAM} select source_file, line_no, load_id, '5m', 'r', date '2025-11-23' "
+            f"from raw.{STREAM} where {scope.where()}"
+        )
+        assert not check_staged(again, STREAM, KEY, scope).passed
+
+
+def test_the_newest_folders_are_looked_into_on_every_tick_and_old_ones_once_a_day(landing: Path) -> None:
+    for day in range(1, 11):
+        put(landing, FILLS.replace("11-21", f"10-{day:02d}"), member(line(fill(day))))
+    dictionary = load_dictionary()
+    every = landed_partitions(landing, dictionary, not_after_s=float("inf"))[STREAM]
+    newest = landed_partitions(landing, dictionary, not_after_s=float("inf"), newest_dates=3)[STREAM]
+    assert len(every) == 12
+    assert [partition.name[-5:] for partition in newest] == ["10-10", "11-21", "11-22"]

@@ -1,4 +1,4 @@
-"""The graph Dagster loads: lineage from file to staging, one writer, blocking checks, schedules on Indian time."""
+"""The graph Dagster loads: lineage from file to published marts, one writer, checks before publication, Indian time."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dagster_project.assets.dbt_results import DBT_TESTS
+from dagster_project.assets.keys import PUBLISHED_MARTS
 from dagster_project.build import build_definitions
 from dagster_project.checks.raw import BYTES, LINES, PARTITIONS
 from dagster_project.checks.staging import ATTRIBUTED, STAGED
@@ -16,7 +18,6 @@ from raw_loaders.dictionary import load_dictionary
 
 RAW_CHECKS = (LINES, BYTES, PARTITIONS)
 STAGING_CHECKS = (STAGED, ATTRIBUTED)
-OUR_CHECKS = {*RAW_CHECKS, *STAGING_CHECKS}
 STREAMS = sorted(load_dictionary().streams)
 
 
@@ -57,26 +58,53 @@ def test_every_step_writes_through_the_one_pool(defs: dg.Definitions, job: str) 
     assert {node.pool for node in nodes} == {WRITER_POOL}
 
 
-def test_each_stream_has_its_reconciliation_checks_and_they_block(defs: dg.Definitions) -> None:
+def test_each_stream_has_its_reconciliation_checks_and_none_stops_the_rest_of_the_run(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     for stream in STREAMS:
         raw, staged = dg.AssetKey(["raw", stream]), dg.AssetKey(["staging", f"stg_{stream}"])
-        for key, name in [*((raw, name) for name in RAW_CHECKS), *((staged, name) for name in STAGING_CHECKS)]:
-            assert graph.get_check_spec(dg.AssetCheckKey(key, name)).blocking
+        checks = [STAGED] if load_dictionary().streams[stream].is_optional else STAGING_CHECKS
+        for key, name in [*((raw, name) for name in RAW_CHECKS), *((staged, name) for name in checks)]:
+            assert not graph.get_check_spec(dg.AssetCheckKey(key, name)).blocking
 
 
-def test_dbt_tests_are_asset_checks(defs: dg.Definitions) -> None:
-    from_dbt = {key.asset_key for key in defs.resolve_asset_graph().asset_check_keys if key.name not in OUR_CHECKS}
+def priority(defs: dg.Definitions, job: str) -> dict[str, int]:
+    return {node.name: int(node.tags.get("dagster/priority", 0)) for node in defs.resolve_job_def(job).all_node_defs}
+
+
+@pytest.mark.parametrize("job", ["hourly", "daily"])
+def test_publication_rests_on_every_mart_and_comes_after_every_check(defs: dg.Definitions, job: str) -> None:
+    graph = defs.resolve_asset_graph()
+    marts = {key for key in graph.get_all_asset_keys() if key.path[0] == "marts"}
+    assert len(marts) >= 34
+    assert graph.get(PUBLISHED_MARTS).parent_keys == marts
+    order = priority(defs, job)
+    assert all(
+        order[name] > order["published__marts"] for name in order if name.startswith("check_") and name != "check_freshness"
+    )
+
+
+def test_the_running_tick_checks_what_is_new_and_the_day_everything(defs: dg.Definitions) -> None:
+    hourly, daily = ({node.name for node in defs.resolve_job_def(job).all_node_defs} for job in ("hourly", "daily"))
+    each = {"check_raw", "check_staging", "check_records", "check_freshness", "published__marts"}
+    assert each <= hourly
+    assert each | {"check_streams", "check_tables", "ops__day_reconciliation"} <= daily
+    assert not {"check_streams", "check_tables", "ops__day_reconciliation"} & hourly
+
+
+def test_the_dbt_tests_of_a_table_are_one_check_of_its_asset(defs: dg.Definitions) -> None:
+    from_dbt = {key.asset_key for key in defs.resolve_asset_graph().asset_check_keys if key.name == DBT_TESTS}
     assert {dg.AssetKey(["staging", f"stg_{stream}"]) for stream in STREAMS} <= from_dbt
 
 
 def tick(defs: dg.Definitions, name: str, at: str) -> list[dg.RunRequest]:
     schedule = defs.resolve_schedule_def(name)
-    context = dg.build_schedule_context(
-        scheduled_execution_time=datetime.fromisoformat(at).replace(tzinfo=IST),
-        repository_def=defs.get_repository_def(),
-    )
-    return schedule.evaluate_tick(context).run_requests
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime.fromisoformat(at).replace(tzinfo=IST),
+            repository_def=defs.get_repository_def(),
+        )
+        return schedule.evaluate_tick(context).run_requests
 
 
 def test_the_hourly_schedule_asks_for_the_hour_that_closed_five_minutes_ago(defs: dg.Definitions) -> None:
@@ -85,6 +113,37 @@ def test_the_hourly_schedule_asks_for_the_hour_that_closed_five_minutes_ago(defs
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     (request,) = tick(defs, "every_hour", "2025-11-22T00:05:00")
     assert request.partition_key == "2025-11-21-23:00"
+
+
+def test_the_hourly_schedule_adds_no_second_run_to_one_that_waits_for_its_turn(
+    defs: dg.Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def one_is_queued(_instance: dg.DagsterInstance, filters: dg.RunsFilter, limit: int) -> list[object]:
+        asked.append((filters.job_name, filters.statuses))
+        return [object()]
+
+    monkeypatch.setattr(dg.DagsterInstance, "get_run_records", one_is_queued)
+    assert tick(defs, "every_hour", "2025-11-22T00:05:00") == []
+    assert asked == [("hourly", [dg.DagsterRunStatus.QUEUED])]  # a run that has begun may have passed the files by
+
+
+def test_a_clock_that_was_set_back_asks_for_the_same_hour_by_the_same_name(defs: dg.Definitions) -> None:
+    (first,), (again,) = (tick(defs, "every_hour", "2025-11-22T00:05:00") for _ in range(2))
+    assert first.run_key == again.run_key  # Dagster launches one run per schedule and run key
+
+
+def test_a_tick_before_the_first_partition_is_skipped(defs: dg.Definitions) -> None:
+    assert tick(defs, "every_hour", "2025-10-31T12:05:00") == []
+
+
+def test_missed_ticks_are_one_run(defs: dg.Definitions) -> None:
+    """Dagster evaluates all missed ticks of a schedule that has a partition set, and only the last of one that has none."""
+    from dagster._core.remote_representation.external_data import ScheduleSnap
+
+    snap = ScheduleSnap.from_def(defs.resolve_schedule_def("every_hour"), defs.get_repository_def())
+    assert snap.partition_set_name is None
 
 
 def test_the_daily_schedule_asks_for_the_ist_day_that_closed(defs: dg.Definitions) -> None:

@@ -1,15 +1,12 @@
-"""Settings come from the environment, the landing last loaded is remembered, the launcher names the installed dbt."""
+"""Settings come from the environment, the landing last loaded is remembered."""
 
-import importlib.metadata
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dagster_project.assets.dbt import read_manifest
-from dagster_project.resources import DBT_LAUNCHER, dbt_environment
 from dagster_project.settings import Settings, SettingsError, remember_landing
 
 
@@ -29,12 +26,6 @@ def test_the_landing_last_loaded_is_used_until_another_is_named(tmp_path: Path) 
 def test_a_start_that_is_no_date_is_refused() -> None:
     with pytest.raises(SettingsError, match="PARTITIONS_START is 'soon'"):
         Settings.from_env({"PARTITIONS_START": "soon"})
-
-
-def test_the_launcher_answers_with_the_installed_version_of_dbt(tmp_path: Path) -> None:
-    environment = {**os.environ, **dbt_environment(Settings(landing=tmp_path, data=tmp_path))}
-    done = subprocess.run([DBT_LAUNCHER, "--version"], env=environment, capture_output=True, text=True, check=True)
-    assert importlib.metadata.version("dbt-core") in done.stdout
 
 
 def test_a_missing_or_stale_manifest_says_how_to_write_it(tmp_path: Path) -> None:

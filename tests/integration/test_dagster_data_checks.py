@@ -1,0 +1,212 @@
+"""Checks of what the data say: each passes on sound data, fails on data broken on purpose, and is idle only with a reason."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from dagster_project.checks.freshness import check_fresh
+from dagster_project.checks.history import state_of
+from dagster_project.checks.records import EVENT_IDS, check_event_ids, check_range
+from dagster_project.checks.scope import WHOLE, Scope
+from dagster_project.checks.streams import check_clocks, check_keys, check_volume
+from dagster_project.checks.tables import check_constants, check_coverage, check_orphans
+from dagster_project.partitions import days_window
+from raw_loaders.dictionary import load_dictionary
+from raw_loaders.load import load_landing
+from raw_loaders.simulate.records import h8
+from raw_loaders.simulate.third_party import fill_middle
+from raw_tables import FILLS, fill, line, member, put
+
+DICTIONARY = load_dictionary()
+STREAM = DICTIONARY.streams["hyperliquid_fills"]
+MART = dg.AssetKey(["marts", "fct_fills"])
+DAY = dt.date(2025, 11, 21)
+
+
+def check_key(name: str, model: str) -> dg.AssetCheckKey:
+    return dg.AssetCheckKey(dg.AssetKey(["staging", model]), name)
+
+
+def examined(result: dg.AssetCheckResult) -> int:
+    return result.metadata["rows_examined"].value
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    folder = tmp_path / "landing"
+    put(folder, FILLS, b"".join(member(line(fill(i))) for i in range(5)))
+    return folder
+
+
+@pytest.fixture
+def con(landing: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    load_landing(landing, tmp_path / "w.duckdb")
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("create schema staging")
+        connection.execute("attach ':memory:' as serve; create schema serve.marts")
+        yield connection
+
+
+def load_of(con: duckdb.DuckDBPyConnection) -> str:
+    return con.sql("select load_id from raw.loads order by finished_at desc limit 1").fetchone()[0]
+
+
+# ---- numbers that must agree ------------------------------------------------------------------------------------------
+RANGE_CASES = [  # check, stream, a sound row, what breaks it
+    (
+        "probabilities_sum_to_one",
+        "signals",
+        "0.2e0 as p_down_prob, 0.5e0 as p_neutral_prob, 0.3e0 as p_up_prob",
+        "p_up_prob = 0.31",
+    ),
+    (
+        "score_is_the_difference_of_probabilities",
+        "signals",
+        "0.1 as s_model, 0.3 as p_up_prob, 0.2 as p_down_prob",
+        "s_model = 0.2",
+    ),
+    ("equity_is_10000_plus_pnl", "pnl_equity_log", "10001.25 as equity_usd, 1.25 as pnl_total_usd", "equity_usd = 10001.26"),
+]
+
+
+@pytest.mark.parametrize(("name", "stream", "row", "damage"), RANGE_CASES)
+def test_numbers_that_disagree_fail(con: duckdb.DuckDBPyConnection, name: str, stream: str, row: str, damage: str) -> None:
+    model = f"staging.stg_{stream}"
+    con.execute(f"create table {model} as select 'f' as source_file, i as line_no, 'l' as load_id, {row} from range(12) t(i)")
+    key = check_key(name, f"stg_{stream}")
+    assert state_of(check_range(con, key, stream)) == "passed"
+    con.execute(f"update {model} set {damage} where line_no < 11")
+    broken = check_range(con, key, stream)
+    assert (state_of(broken), examined(broken), broken.metadata["failing_rows"].value) == ("failed", 12, 11)
+    assert len(broken.metadata["examples"].records) == 10
+    assert state_of(check_range(con, key, stream, Scope(("another load",)))) == "skipped"
+
+
+def test_an_event_id_is_computed_from_the_record_as_the_bot_does(con: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    key = check_key(EVENT_IDS, "stg_hyperliquid_fills")
+    assert state_of(check_event_ids(con, key, STREAM.name)) == "warned"  # the records of these tests carry invented ids
+    con.execute("delete from raw.hyperliquid_fills")
+    middle = fill_middle(1763683200000, "BTCUSDT", "0xab", "buy", 85000.5, 0.001)
+    good = f'{{"run_id":"r",{middle},"ts_ist":"2025-11-21T12:00:00.000001+05:30","schema_v":"1","bar_id":4}}'
+    for line_no, record in enumerate([good, good.replace("85000.5", "85000.6")], start=1):
+        con.execute(
+            "insert into raw.hyperliquid_fills by name select 'f' as source_file, ? as line_no, 0 as byte_offset, "
+            "0 as member_no, 0 as member_offset, ?::json as record, 0 as key_hash, now() as emitted_at, 'l' as load_id",
+            [line_no, record],
+        )
+    altered = check_event_ids(con, key, STREAM.name)
+    assert (state_of(altered), examined(altered), altered.metadata["failing_rows"].value) == ("warned", 2, 1)
+    assert altered.metadata["examples"].records[0].data["line_no"] == "2"
+    assert h8("x") != altered.metadata["examples"].records[0].data["computed"]
+
+
+def test_every_event_id_of_the_real_logs_is_right(real_logs: Path, tmp_path: Path) -> None:
+    load_landing(real_logs, tmp_path / "real.duckdb")
+    with duckdb.connect(str(tmp_path / "real.duckdb")) as con:
+        for stream in ("hyperliquid_fills", "pnl_equity_log", "overlay_status", "costs"):
+            found = check_event_ids(con, check_key(EVENT_IDS, f"stg_{stream}"), stream)
+            assert (state_of(found), examined(found) > 0) == ("passed", True)
+
+
+# ---- streams ------------------------------------------------------------------------------------------------------------
+def with_history(con: duckdb.DuckDBPyConnection, days: int, last_day_records: int) -> None:
+    """100 records in the hour from 12:00 IST on each of `days` days before the 21st, so many on the 21st."""
+    con.execute("delete from raw.hyperliquid_fills")
+    con.execute(
+        f"""
+        insert into raw.hyperliquid_fills by name
+        select 'f' as source_file, row_number() over () as line_no, 0 as byte_offset, 0 as member_no, 0 as member_offset,
+               '{{}}'::json as record, 0 as key_hash, 'l' as load_id,
+               timestamptz '2025-11-21 12:30:00+05:30' - d * interval 1 day as emitted_at
+        from range({days} + 1) t(d), range(1000) u(i)
+        where i < case when d = 0 then {last_day_records} else 100 + d % 3 end
+        """
+    )
+
+
+@pytest.mark.parametrize(("records", "state"), [(101, "passed"), (140, "passed"), (10, "warned"), (400, "warned")])
+def test_an_hour_far_from_the_same_hour_of_the_days_before_warns(
+    con: duckdb.DuckDBPyConnection, records: int, state: str
+) -> None:
+    with_history(con, days=10, last_day_records=records)
+    assert state_of(check_volume(con, STREAM, days_window(DAY, DAY))) == state
+
+
+def test_without_a_week_of_history_volume_is_skipped_and_says_so(con: duckdb.DuckDBPyConnection) -> None:
+    with_history(con, days=6, last_day_records=400)
+    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    assert state_of(found) == "skipped"
+    assert "7 days of history" in found.description
+
+
+def test_an_unknown_key_and_a_value_of_another_type_warn(con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path) -> None:
+    assert state_of(check_keys(con, STREAM, WHOLE)) == "passed"
+    con.close()
+    later = FILLS.replace("11-21", "11-22")
+    put(landing, later, member(line(fill(7, coin=5))) + member(line(fill(8, venue="elsewhere"))))
+    load_landing(landing, tmp_path / "w.duckdb")
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as again:
+        found = check_keys(again, STREAM, Scope((load_of(again),)))
+    assert (state_of(found), examined(found)) == ("warned", 2)
+    assert {(row.data["fault"], row.data["path"]) for row in found.metadata["examples"].records} == {
+        ("unknown key", "venue"),
+        ("not VARCHAR", "coin"),
+    }
+
+
+@pytest.mark.parametrize("damage", ["emitted_at = now() + interval 1 hour", "emitted_at = timestamptz '2025-11-21 23:59:59+00'"])
+def test_a_record_from_the_future_or_in_the_folder_of_another_day_warns(con: duckdb.DuckDBPyConnection, damage: str) -> None:
+    assert state_of(check_clocks(con, STREAM, WHOLE)) == "passed"
+    con.execute(f"update raw.hyperliquid_fills set {damage} where line_no = 1")
+    assert state_of(check_clocks(con, STREAM, WHOLE)) == "warned"
+
+
+# ---- tables -------------------------------------------------------------------------------------------------------------
+def test_a_column_that_never_varies_warns_unless_that_is_documented(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table staging.stg_hyperliquid_fills as select date '2025-11-21' as emitted_date_ist, '1' as schema_version, "
+        "i::varchar as run_id, i::double as fill_px, i as fill_qty from range(200) t(i)"
+    )
+    key = dg.AssetKey(["staging", "stg_hyperliquid_fills"])
+    assert state_of(check_constants(con, key, STREAM, days_window(DAY, DAY))) == "passed"
+    con.execute("update staging.stg_hyperliquid_fills set fill_px = 7")
+    found = check_constants(con, key, STREAM, days_window(DAY, DAY))
+    assert (state_of(found), found.metadata["examples"].records[0].data["column"]) == ("warned", "fill_px")
+    con.execute("delete from staging.stg_hyperliquid_fills where fill_qty >= 99")
+    assert state_of(check_constants(con, key, STREAM, days_window(DAY, DAY))) == "skipped"
+
+
+def test_missing_records_of_the_days_warn(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table serve.marts.mart_stream_coverage as select 'signals' as stream, '5m' as bot, "
+        "date '2025-11-21' as date_ist, 10 as expected_count, 0 as missing_count, 0 as incomplete_decision_count"
+    )
+    assert state_of(check_coverage(con, MART, days_window(DAY, DAY))) == "passed"
+    con.execute("update serve.marts.mart_stream_coverage set missing_count = 1")
+    assert state_of(check_coverage(con, MART, days_window(DAY, DAY))) == "warned"
+    assert state_of(check_coverage(con, MART, days_window(dt.date(2025, 11, 23), dt.date(2025, 11, 23)))) == "skipped"
+
+
+def test_a_row_whose_run_is_unknown_fails(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create table serve.marts.dim_runs as select 'r' as run_id")
+    con.execute("create table serve.marts.fct_fills as select '5m' as bot, 'r' as run_id from range(3)")
+    assert state_of(check_orphans(con, MART, "fct_fills")) == "passed"
+    con.execute("insert into serve.marts.fct_fills values ('5m', 'ghost'), ('5m', 'ghost')")
+    found = check_orphans(con, MART, "fct_fills")
+    assert (state_of(found), found.metadata["failing_rows"].value) == ("failed", 2)
+
+
+# ---- freshness ----------------------------------------------------------------------------------------------------------
+def test_a_bot_that_fell_silent_warns_and_synthetic_data_have_no_present(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update raw.files set stream = 'ensemble_log', path_bot = '5m'")
+    con.execute("insert into raw.ensemble_log from raw.hyperliquid_fills")
+    newest = con.sql("select max(emitted_at) from raw.ensemble_log").fetchone()[0]
+    assert state_of(check_fresh(con, DICTIONARY, newest + dt.timedelta(minutes=69))) == "passed"
+    assert state_of(check_fresh(con, DICTIONARY, newest + dt.timedelta(minutes=71))) == "warned"
+    con.execute("update raw.files set is_synthetic = true")
+    assert state_of(check_fresh(con, DICTIONARY, newest + dt.timedelta(days=9))) == "skipped"
