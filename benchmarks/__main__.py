@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks import exports, load
+from benchmarks import backfill, exports, load, tick
 
 
 def _exit_code(benchmark: Callable[[], None]) -> int:
@@ -15,4 +15,4 @@ def _exit_code(benchmark: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(max([_exit_code(each.main) for each in (load, exports)]))
+    raise SystemExit(max([_exit_code(each.main) for each in (load, exports, backfill, tick)]))

@@ -1,8 +1,8 @@
 """A whole hourly tick, from launch to published, with a long history and with a short one.
 
 Both histories are simulated and loaded first; then hour after hour arrives and a tick of each is run in turn, so that a noisy
-machine disturbs both alike. The ratio of neighbours counts, the median of the rounds. The same figures with the growth of the
-history go into docs/growth.svg.
+machine disturbs both alike. The ratio of neighbours counts, the median of the rounds. The ten analyst queries (queries.py)
+are run on the long one.
 """
 
 import argparse
@@ -15,14 +15,18 @@ from pathlib import Path
 
 from benchmarks.history import History
 from benchmarks.process import REPOSITORY, python
+from benchmarks.queries import are_fast
+from serving import publish
 
 LIMIT = 1.2
 # an hour in the middle of an IST day: the first tick of a day also closes the day before it
 HELD_BACK_HOURS = 8
+KEPT_VERSIONS = 5
 
 
 def main() -> None:
-    """Make the histories, tick, print the table. Exits with 1 when the long history costs more than LIMIT times the short one."""
+    """Make the histories, tick, print the table. Exits with 1 when the long history costs more than LIMIT times the short one,
+    or a query is slow."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, nargs=2, default=[7, 365])
     parser.add_argument("--rounds", type=int, default=4)
@@ -37,18 +41,16 @@ def main() -> None:
             walls = [site.tick() for site in sites]
             if number:  # the first tick of each warms the page cache
                 ratios.append(walls[1] / walls[0])
+        is_fast = are_fast(sites[1].folder / "data" / "published")
     ratio = statistics.median(ratios)
     for site in sites:
         walls = ", ".join(f"{wall:.1f}" for wall in site.walls)
-        print(f"  {site.history.days:4d} days: {site.full_s:.0f} s for all at first, {site.published_mb:.0f} MB; ticks {walls} s")
-    print(
-        f"  {site.history.days:4d} days: {site.full_s:.0f} s for all at first, ticks {walls} s, {site.published_mb:.0f} MB published"
-    )
+        print(f"  {site.history.days:4d} days: {site.full_s:.0f} s at first, {site.published_mb:.0f} MB, ticks {walls} s")
     print(
         f"  whole tick with {options.days[1]} days over {options.days[0]}: median {ratio:.2f} of "
         f"{', '.join(f'{r:.2f}' for r in ratios)} (at most {LIMIT}): {'met' if ratio <= LIMIT else 'MISSED'}"
     )
-    raise SystemExit(0 if ratio <= LIMIT else 1)
+    raise SystemExit(0 if ratio <= LIMIT and is_fast else 1)
 
 
 class Site:
@@ -61,8 +63,11 @@ class Site:
         self.full_s = 0.0
 
     def prepare(self) -> None:
-        """Load and build the history."""
+        """Load and build the history, and publish until a version is written over an old one, as it is from then on."""
         self.full_s = self._run()
+        data = self.folder / "data"
+        for _ in range(KEPT_VERSIONS + 1):
+            publish(data / "warehouse.duckdb", data / "published", keep=KEPT_VERSIONS)
 
     def tick(self) -> float:
         """Let an hour arrive and run what the schedule runs. Returns wall-clock seconds."""

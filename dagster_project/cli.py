@@ -13,8 +13,8 @@ import duckdb
 from dagster_project import ops_tables, summary
 from dagster_project.assets.day_reconciliation import unreconciled_days
 from dagster_project.build import build_definitions
-from dagster_project.instance import prepare_home
-from dagster_project.landing import make_demo_landing, make_room_for_real_logs
+from dagster_project.instance import forget_materialisations, prepare_home
+from dagster_project.landing import check_warehouse_is_there, make_demo_landing, make_room_for_real_logs
 from dagster_project.partitions import DAY_FORMAT
 from dagster_project.resources import warehouse_resource
 from dagster_project.runner import RunFailedError, RunResult, Span, day_span, execute, hour_span
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     which = run_command.add_mutually_exclusive_group()
     which.add_argument("--partition", metavar="KEY", help="an IST hour (2025-11-21-14:00) or day (2025-11-21)")
     which.add_argument("--from", dest="first", metavar="KEY", help="first hour or day of a range, run as one")
+    which.add_argument("--tick", action="store_true", help="the hourly job alone, as its schedule runs it")
     which.add_argument("--all", action="store_true", help="report every hour that holds data and reconcile every day anew")
     run_command.add_argument("--to", dest="last", metavar="KEY", help="last hour or day of the range, inclusive")
     commands.add_parser("prepare", help="make the landing and Dagster's storage ready, load nothing (for the UI)")
@@ -71,14 +72,17 @@ def settle(settings: Settings) -> None:
         with _stage(f"making the demo landing {settings.landing}"):
             make_demo_landing(settings.landing)
     scan_landing(settings.landing, load_dictionary())
-    if message := make_room_for_real_logs(settings):
-        print(f"  {message}", file=sys.stderr)
+    check_warehouse_is_there(settings)
+    message = make_room_for_real_logs(settings)
     prepare_home(settings)
+    if message:
+        print(f"  {message}", file=sys.stderr)
+        forget_materialisations()
     remember_landing(settings)
 
 
 def run(settings: Settings, options: argparse.Namespace) -> None:
-    """Both jobs: the hours asked for, then the days that need reconciling; prints the summary to stdout.
+    """Both jobs: the hours asked for, then (but for a tick) the days that need reconciling; prints the summary to stdout.
 
     Raises SettingsError for a wrong key or a stale manifest, LoaderError and RunFailedError for what goes wrong later.
     """
@@ -93,7 +97,7 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
     with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check, publish"), _output_to(settings, HOURLY_JOB):
         hourly_result = execute(settings, defs, HOURLY_JOB, hours)
     asked = _days_of(hours) if options.partition or options.first else set()
-    days = day_span(settings, asked | _stale_days(settings))
+    days = None if options.tick else day_span(settings, asked | _stale_days(settings))
     if days:
         with (
             _stage(f"daily job for {_describe(days)}: reconcile days, check whole tables, publish"),

@@ -1,5 +1,6 @@
 """Which landing a warehouse belongs to, and the demo landing that is made when none was named."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,24 @@ from dagster_project.queries import rows, table_exists
 from dagster_project.resources import warehouse_resource
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import load_dictionary
-from raw_loaders.errors import LandingError
+from raw_loaders.errors import LandingError, LoaderError
+from serving.places import serve_file
+
+
+class WarehouseGoneError(LoaderError):
+    """The warehouse file is missing although versions were published from it."""
+
+    exit_code = 2
+
+
+def check_warehouse_is_there(settings: Settings) -> None:
+    """Raise WarehouseGoneError when the warehouse was moved away: a new one would take years of logs in without a word."""
+    if not settings.warehouse.exists() and any((settings.published / "versions").glob("*.duckdb")):
+        raise WarehouseGoneError(
+            f"The warehouse {settings.warehouse} is gone, though versions were published from it: put it back; "
+            f"or, to load everything anew, remove {settings.published} and run the same command again."
+        )
+
 
 DEMO_ARGUMENTS = ("--seed", "7", "--days", "3")
 
@@ -42,7 +60,7 @@ def is_synthetic(landing: Path) -> bool:
 
 
 def make_room_for_real_logs(settings: Settings) -> str | None:
-    """Rename a demo warehouse to warehouse.demo.duckdb when the landing now named is a real one.
+    """Rename a demo warehouse to warehouse.demo.duckdb, with its marts and versions, when the landing now named is a real one.
 
     Returns a sentence saying so, or None when nothing was in the way. Any other pair of different landings is left to
     the loader, which refuses it.
@@ -58,4 +76,9 @@ def make_room_for_real_logs(settings: Settings) -> str | None:
         return None
     aside = settings.warehouse.with_name("warehouse.demo.duckdb")
     settings.warehouse.replace(aside)
+    for file in (serve_file(settings.warehouse), settings.published):
+        if file.exists():
+            demo = serve_file(aside) if file.is_file() else file.with_name("published.demo")
+            shutil.rmtree(demo, ignore_errors=True)
+            file.replace(demo)
     return f"The warehouse held the demo landing {held}: it was set aside as {aside}."

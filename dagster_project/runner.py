@@ -36,8 +36,8 @@ class Span:
 
 @dataclass
 class RunResult:
-    """What one run did: `read` has the raw assets' metadata by stream, `warnings` failed checks that stop nothing, by name, `published`
-    the metadata of the published version."""
+    """What one run did: `read` has the raw assets' metadata by stream, `warnings` failed checks that stop nothing, by name of
+    the check, `published` the metadata of the published version."""
 
     run_id: str
     read: dict[str, Mapping[str, object]] = field(default_factory=dict)

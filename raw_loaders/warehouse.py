@@ -13,7 +13,7 @@ from raw_loaders.errors import WarehouseNameError, WarehouseVersionError, disk_f
 SCHEMA_VERSION = 2
 MEMORY_LIMIT = "256MB"
 _RETRY_S = 0.2
-# a database file gives its name to its catalog, and DuckDB takes `raw.x` for ambiguous when both a catalog and a schema are called raw
+# a database file gives its name to its catalog, and `raw.x` is ambiguous when both a catalog and a schema are called raw
 _TAKEN_NAMES = {"raw", "staging", "intermediate", "marts", "build", "ops", "serve", "main", "temp", "system"}
 
 STREAM_TABLE = """
@@ -41,7 +41,9 @@ def open_warehouse(warehouse: Path, dictionary: Dictionary, *, lock_wait_s: floa
     DiskFullError when no room is left.
     """
     if warehouse.stem in _TAKEN_NAMES:
-        raise WarehouseNameError(f"A warehouse file cannot be called {warehouse.name}: a schema in it has that name; choose another.")
+        raise WarehouseNameError(
+            f"A warehouse file cannot be called {warehouse.name}: a schema in it has that name; choose another one."
+        )
     warehouse.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = _connect(warehouse, lock_wait_s)
@@ -111,7 +113,8 @@ def _add_bar_clock(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary
     for stream in dictionary.streams.values():
         table = f'raw."{stream.name}"'
         names = "source_file, line_no, byte_offset, member_no, member_offset, record, key_hash, emitted_at"
-        clock = f"(record ->> '$.\"{stream.clock_field}\"')::timestamptz" if stream.clock == "bar_open_at" else "null::timestamptz"
+        in_record = f"(record ->> '$.\"{stream.clock_field}\"')::timestamptz"
+        clock = in_record if stream.clock == "bar_open_at" else "null::timestamptz"
         connection.execute(f"create temp table moved as select {names}, {clock} as bar_open_at, load_id from {table}")
         connection.execute(f"drop table {table}")
         connection.execute(STREAM_TABLE.format(stream=stream.name))

@@ -12,6 +12,7 @@ import duckdb
 from dagster_project import queries
 from dagster_project.assets.announcements import Announcements, mark_announced, pending
 from dagster_project.assets.keys import landing_key, raw_key
+from dagster_project.landing import check_warehouse_is_there
 from dagster_project.partitions import Window, hourly, window_of
 from dagster_project.queries import Row
 from dagster_project.resources import WRITER_POOL, Warehouse
@@ -62,6 +63,7 @@ def _spec(dictionary: Dictionary, stream: str, partitions: dg.HourlyPartitionsDe
 def _load(context: dg.AssetExecutionContext, settings: Settings, streams: list[str] | None) -> LoadReport:
     """Take in what has landed. Expected faults fail the step with their sentence, and are not tried again."""
     try:
+        check_warehouse_is_there(settings)
         report = load_landing(
             settings.landing,
             settings.warehouse,

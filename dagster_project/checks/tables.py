@@ -21,7 +21,7 @@ CONSTANTS = "columns_vary"
 COVERAGE = "expected_records_are_present"
 ORPHANS = "each_row_has_its_run"
 DESCRIPTIONS = {
-    CONSTANTS: "No number or flag holds one value, or none, in all rows of the days (text, and those documented as constant, aside).",
+    CONSTANTS: "No number or flag holds one value, or none, in all rows of the days, but for those documented so.",
     COVERAGE: "Each record that a decision should have left (seed stream_expectations) has landed.",
     ORPHANS: "Each row's run is in dim_runs.",
 }

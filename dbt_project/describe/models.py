@@ -21,6 +21,7 @@ RAW_COLUMNS = {
     "record": "The whole line, as JSON.",
     "key_hash": "Hash of the record's list of top-level keys; changes when the format drifts.",
     "emitted_at": "When the process wrote the record (wall clock); NULL for streams that log no emission time.",
+    "bar_open_at": "Opening of the record's bar, for streams that log no other clock; NULL for all others.",
     "load_id": "Load that brought the record in (raw.loads).",
 }
 

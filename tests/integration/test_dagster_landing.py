@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.landing import make_demo_landing, make_room_for_real_logs
+from dagster_project.landing import (
+    WarehouseGoneError,
+    check_warehouse_is_there,
+    make_demo_landing,
+    make_room_for_real_logs,
+)
 from dagster_project.settings import Settings
 from raw_loaders.errors import LandingError
 from raw_loaders.load import load_landing
@@ -52,3 +57,25 @@ def test_a_demo_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     put(tmp_path, "landing/in_the_way.txt", b"")
     with pytest.raises(LandingError, match="could not be written"):
         make_demo_landing(tmp_path / "landing")
+
+
+def test_the_marts_and_versions_of_a_demo_are_set_aside_with_it(tmp_path: Path) -> None:
+    demo = Settings(landing=landing(tmp_path / "demo", is_synthetic=True), data=tmp_path / "data")
+    load_landing(demo.landing, demo.warehouse)
+    put(demo.data, "warehouse.serve.duckdb", b"marts")
+    put(demo.data, "published/versions/1.duckdb", b"version")
+    make_room_for_real_logs(Settings(landing=landing(tmp_path / "real", is_synthetic=False), data=tmp_path / "data"))
+    assert sorted(path.name for path in demo.data.iterdir()) == [
+        "published.demo",
+        "warehouse.demo.duckdb",
+        "warehouse.demo.serve.duckdb",
+    ]
+
+
+def test_a_warehouse_that_was_moved_away_is_not_silently_made_anew(tmp_path: Path) -> None:
+    settings = Settings(landing=tmp_path / "landing", data=tmp_path / "data")
+    check_warehouse_is_there(settings)  # nothing was published yet: a first run
+    put(settings.data, "published/versions/1.duckdb", b"version")
+    with pytest.raises(WarehouseGoneError, match="put it back"):
+        check_warehouse_is_there(settings)
+    assert not settings.warehouse.exists()

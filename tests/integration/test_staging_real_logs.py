@@ -202,7 +202,8 @@ def test_every_raw_column_is_described(tables: duckdb.DuckDBPyConnection) -> Non
     declared = {t["name"]: [c["name"] for c in t["columns"]] for t in yaml.safe_load(file.read_text())["sources"][0]["tables"]}
     actual: dict[str, list[str]] = defaultdict(list)
     for table, column in tables.execute("""
-        select table_name, column_name from duckdb_columns() where schema_name = 'raw' order by column_index
+        select table_name, column_name from duckdb_columns()
+        where schema_name = 'raw' and database_name = 'warehouse' order by column_index
     """).fetchall():
         actual[table].append(column)
     assert {t: sorted(c) for t, c in actual.items()} == {t: sorted(c) for t, c in declared.items()}
