@@ -279,6 +279,10 @@
     select bar_open_at from record_bars
     union
     select bar_open_at from known_bursts where date_ist in (from build.days)
+    union
+    -- what is rebuilt by run is read from the first to the last of these bars: they must span the runs that are rebuilt
+    -- though nothing of them came
+    select unnest([min(bar_open_at), max(bar_open_at)]) from known_bursts where run_id in (from build.runs)
     except
     select bar_open_at from build.bars;
 

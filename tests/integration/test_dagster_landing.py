@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from dagster_project.landing import (
@@ -15,6 +16,7 @@ from dagster_project.settings import Settings
 from raw_loaders.errors import LandingError
 from raw_loaders.load import load_landing
 from raw_tables import FILLS, fill, line, member, put
+from serving.places import serve_file
 
 
 def landing(folder: Path, *, is_synthetic: bool) -> Path:
@@ -62,7 +64,7 @@ def test_a_demo_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_the_marts_and_versions_of_a_demo_are_set_aside_with_it(tmp_path: Path) -> None:
     demo = Settings(landing=landing(tmp_path / "demo", is_synthetic=True), data=tmp_path / "data")
     load_landing(demo.landing, demo.warehouse)
-    put(demo.data, "warehouse.serve.duckdb", b"marts")
+    duckdb.connect(str(serve_file(demo.warehouse))).close()
     put(demo.data, "published/versions/1.duckdb", b"version")
     make_room_for_real_logs(Settings(landing=landing(tmp_path / "real", is_synthetic=False), data=tmp_path / "data"))
     assert sorted(path.name for path in demo.data.iterdir()) == [

@@ -16,7 +16,8 @@ from staged import workshop
 
 COMPARATORS = ["ge", "gt", "le", "lt", "between"]
 COLUMNS = {
-    "decision_id": "VARCHAR", "run_id": "VARCHAR", "bar_open_at": "TIMESTAMPTZ", "guard": "VARCHAR", "stream": "VARCHAR", "flag": "VARCHAR", "polarity": "VARCHAR",
+    "decision_id": "VARCHAR", "run_id": "VARCHAR", "bar_open_at": "TIMESTAMPTZ",
+    "guard": "VARCHAR", "stream": "VARCHAR", "flag": "VARCHAR", "polarity": "VARCHAR",
     "stage": "VARCHAR", "is_causal_guard": "BOOLEAN", "priority": "INTEGER", "veto_reason": "VARCHAR", "comparator": "VARCHAR",
     "unit": "VARCHAR", "default_input_rule": "VARCHAR", "input_value": "DOUBLE", "limit_lo": "DOUBLE", "limit_hi": "DOUBLE",
     "input_metric": "VARCHAR", "flag_value": "BOOLEAN", "logged_token": "VARCHAR", "logged_priority": "INTEGER",

@@ -4,9 +4,10 @@
 ) }}
 -- Verdict of every guard in force: recomputed where value and limit are known, else as logged, else unknown with the reason;
 -- and whether that veto is what left the decision without a trade.
-with inputs as (select * from {{ ref('int_guard_inputs') }} where {{ in_runs(bars='bar_open_at') }}),
+-- Not materialized: the verdicts are read three times, and the largest relation of all is cheaper computed again than kept.
+with inputs as not materialized (select * from {{ ref('int_guard_inputs') }} where {{ in_runs(bars='bar_open_at') }}),
 
-measured as (
+measured as not materialized (
     select
         *,
         {{ guard_margin('input_value', 'comparator', 'limit_lo', 'limit_hi') }} as raw_margin_abs,
@@ -14,7 +15,7 @@ measured as (
     from inputs
 ),
 
-staged as (
+staged as not materialized (
     select
         *,
         case stage
@@ -26,17 +27,17 @@ staged as (
 ),
 
 -- a limit that the bot made up for itself proves nothing about the value; a guard that did not look has no margin
-margined as (
+margined as not materialized (
     select *, case when is_evaluated and default_input_rule <> 'limit_is_default' then raw_margin_abs end as margin_abs
     from staged
 ),
 
-judged as (
+judged as not materialized (
     select *, {{ guard_verdict('margin_abs', 'comparator') }} as recomputed_verdict from margined
 ),
 
 -- the first guard of the path to fire silences those after it; the gate also hides whatever fired before it
-decided as (
+decided as not materialized (
     select
         *,
         default_input_rule = 'silence_is_pass'
@@ -48,7 +49,7 @@ decided as (
 ),
 
 -- a token is a fact; a flag is a fact only about an input that was there
-verdicts as (
+verdicts as not materialized (
     select
         *,
         case
@@ -67,7 +68,7 @@ verdicts as (
     from decided
 ),
 
-explained as (
+explained as not materialized (
     select
         *,
         case
@@ -85,7 +86,7 @@ explained as (
     from verdicts
 ),
 
-outcomes as (
+outcomes as not materialized (
     select
         *,
         organic_direction = 0 and direction_before_guards = 0 and not has_exit_order as is_without_direction,
@@ -95,12 +96,12 @@ outcomes as (
     from explained
 ),
 
-guard_vetoes as (
+guard_vetoes as not materialized (
     -- distinct: decisions, not vetoes
     select distinct decision_id from verdicts where stage = 'guard' and verdict = 'VETO'
 ),
 
-deciding as (
+deciding as not materialized (
     select
         outcomes.*,
         verdict = 'VETO' and is_causal_guard and coalesce(
@@ -120,7 +121,7 @@ deciding as (
 ),
 
 -- by aggregate and join, not by window: this is the largest relation of all
-veto_summaries as (
+veto_summaries as not materialized (
     select
         decision_id,
         count(*) as veto_count,

@@ -3,7 +3,7 @@
     meta={'part': {'kind': 'run_days', 'column': "decided_date_ist"}},
 ) }}
 -- Pass rates per guard, bot and day, over canonical bars (for statistics) and over all replicas (what the logs hold).
-with evaluations as (select * from {{ ref('fct_guard_evaluations') }} where {{ in_part('decided_at', 'run_days') }}),
+with evaluations as not materialized (select * from {{ ref('fct_guard_evaluations') }} where {{ in_part('decided_at', 'run_days') }}),
 
 targets as (select * from {{ ref('guard_pass_rate_targets') }}),
 

@@ -5,7 +5,7 @@
 -- A decision in sentences: what came out, every guard that failed in order, and the one change that would have let it through.
 with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-explanations as (select * from {{ ref('fct_gate_explanations') }} where {{ in_runs(bars='bar_open_at') }}),
+explanations as not materialized (select * from {{ ref('fct_gate_explanations') }} where {{ in_runs(bars='bar_open_at') }}),
 
 changes as (select * from {{ ref('int_single_changes') }} where {{ in_runs("split_part(decision_id, '|', 1)") }}),
 

@@ -4,7 +4,7 @@
 ) }}
 -- Every verdict of every guard as a sentence: templates (seed explanation_templates) filled with value, limit and margin, what
 -- it meant for the decision, and for the guard that decided, whether the block was good.
-with evaluations as (select * from {{ ref('fct_guard_evaluations') }} where {{ in_runs(bars='bar_open_at') }}),
+with evaluations as not materialized (select * from {{ ref('fct_guard_evaluations') }} where {{ in_runs(bars='bar_open_at') }}),
 
 phrases as (select * from {{ ref('guard_phrases') }}),
 
@@ -15,7 +15,7 @@ shadows as (select * from {{ ref('fct_shadow_trades') }} where {{ in_runs(bars='
 rejections as (select decision_id, blocked_side from {{ ref('fct_guard_rejections') }} where {{ in_runs(bars='bar_open_at') }}),
 
 -- a margin that contradicts the record proves nothing about the guard
-judged as (
+judged as not materialized (
     select
         * exclude (margin_abs, margin_pct, margin_pct_null_reason),
         verdict = 'VETO' and verdict_source = 'logged' and recomputed_verdict = 'PASS' as is_contradicted,
@@ -29,7 +29,7 @@ judged as (
     from evaluations
 ),
 
-situated as (
+situated as not materialized (
     select
         judged.*,
         case
@@ -74,8 +74,6 @@ ranked as (
 described as (
     select
         ranked.*,
-        phrases.subject,
-        phrases.limit_clause,
         {{ readable('ranked.input_value') }} || coalesce(phrases.unit_suffix, '') as value_text,
         {{ readable('ranked.limit_value') }} || coalesce(phrases.unit_suffix, '') as limit_text,
         {{ readable('abs(ranked.margin_abs)') }} || coalesce(phrases.unit_suffix, '')
@@ -96,16 +94,28 @@ described as (
     left join rejections on ranked.decided_by_id = rejections.decision_id
 ),
 
+-- what is the same for all verdicts of a guard is filled in once, not once per verdict
+guards as (select distinct guard from evaluations),
+
+guard_templates as (
+    select
+        guards.guard,
+        templates.kind,
+        templates.situation,
+        {{ filled('templates.template', {
+            'guard': 'guards.guard', 'subject': 'phrases.subject', 'limit_clause': 'phrases.limit_clause',
+        }) }} as template
+    from guards
+    cross join templates
+    left join phrases on guards.guard = phrases.guard
+    where templates.kind in ('verdict', 'would_pass_if')
+),
+
 worded as (
     select
         described.*,
-        {{ filled('verdicts.template', {
-            'guard': 'described.guard', 'subject': 'subject', 'limit_clause': 'limit_clause', 'value': 'value_text',
-            'limit': 'limit_text', 'margin': 'margin_text',
-        }) }} as verdict_sentence,
-        {{ filled('changes.template', {
-            'guard': 'described.guard', 'subject': 'subject', 'value': 'value_text', 'limit': 'limit_text',
-        }) }} as would_pass_if,
+        {{ filled('verdicts.template', {'value': 'value_text', 'limit': 'limit_text', 'margin': 'margin_text'}) }} as verdict_sentence,
+        {{ filled('changes.template', {'value': 'value_text', 'limit': 'limit_text'}) }} as would_pass_if,
         consequences.template as consequence_sentence,
         {{ filled('counterfactuals.template', {
             'side': 'side', 'cf': "printf('%.1f', abs(cast(cf_net_bps as double)))",
@@ -114,8 +124,10 @@ worded as (
             'assumed': "case side_method when 'model_score_assumed' then ' (assuming the side of the flipped model score, as no arm was eligible)' end",
         }) }} as counterfactual_sentence
     from described
-    left join templates as verdicts on verdicts.kind = 'verdict' and described.situation = verdicts.situation
-    left join templates as changes on changes.kind = 'would_pass_if' and described.pass_situation = changes.situation
+    left join guard_templates as verdicts
+        on verdicts.kind = 'verdict' and described.guard = verdicts.guard and described.situation = verdicts.situation
+    left join guard_templates as changes
+        on changes.kind = 'would_pass_if' and described.guard = changes.guard and described.pass_situation = changes.situation
     left join templates as consequences on consequences.kind = 'consequence' and described.consequence = consequences.situation
     left join templates as counterfactuals
         on counterfactuals.kind = 'counterfactual' and described.counterfactual = counterfactuals.situation
