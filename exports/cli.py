@@ -39,6 +39,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     health.add_argument("--as-of", type=dt.datetime.fromisoformat, help="instant with offset (default: the newest record)")
     check = _kind(kinds, "check-sheet", "compare a sheet the bot kept (CSV) with ours", _check_sheet)
     check.add_argument("sheet")
+    check.add_argument("--bot", help="the bot whose sheet it is (each bot keeps its own)")
     check.add_argument("csv", type=Path)
 
 
@@ -120,7 +121,7 @@ def _places(options: argparse.Namespace, kind: str) -> tuple[Path, Path, object]
 
 def _check_sheet(options: argparse.Namespace) -> None:
     marts, _, window = _places(options, "sheets")
-    result = cross_check(marts, options.sheet, options.csv, window)
+    result = cross_check(marts, options.sheet, options.csv, window, options.bot)
     print(
         f"{result.sheet}: {result.matched:,} rows match, {result.only_theirs:,} only in the sheet, "
         f"{result.only_ours:,} only here; "
@@ -128,6 +129,11 @@ def _check_sheet(options: argparse.Namespace) -> None:
     )
     if result.unknown_columns:
         print(f"not compared: {', '.join(result.unknown_columns)}")
+    if result.set_aside_rows:
+        print(f"set aside: {result.set_aside_rows:,} rows of a kind that no log carries")
+    for title, keys in (("only in the sheet", result.missing_here), ("only here", result.missing_there)):
+        for key in keys:
+            print(f"{title}: {key}")
     names = ("key", "column", "sheet", "here")
     if result.differences:
         print(format_table([dict(zip(names, difference, strict=True)) for difference in result.differences]))

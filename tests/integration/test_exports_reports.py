@@ -1,23 +1,18 @@
-"""Sheets and the audit report: mirrors that can be checked, and numbers that are what their printed queries give."""
+"""The audit report: its numbers are what their printed queries give."""
 
-import csv
 import datetime as dt
 import re
 import xml.etree.ElementTree as ElementTree
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from contract_marts import make_marts
-from exports.errors import SelectionError, SourceError
 from exports.marts import Window, open_marts
 from exports.report.charts import bar_chart, heat_map, line_chart
 from exports.report.document import audit_document, spoken
 from exports.report.render import export_audit
-from exports.sheets.crosscheck import cross_check
-from exports.sheets.mirror import SHEETS, export_sheets
 
 DAY = dt.date(2025, 11, 21)
 WINDOW = Window(DAY, DAY + dt.timedelta(days=1))
@@ -176,48 +171,3 @@ def test_charts_of_nothing_one_point_and_extremes() -> None:
     ):  # fmt: skip
         root = ElementTree.fromstring(chart)
         assert root.tag.endswith("svg") and "nan" not in chart and "inf" not in chart
-
-
-def test_sheets_are_mirrored_as_csv_and_parquet(marts: Path, tmp_path: Path) -> None:
-    mirrors = {mirror.sheet: mirror for mirror in export_sheets(marts, tmp_path, WINDOW)}
-    assert set(mirrors) == set(SHEETS) and len(SHEETS) == 10
-    with mirrors["executions_paper"].csv.open() as file:
-        rows = list(csv.DictReader(file))
-    assert [(float(row["paper_qty"]), float(row["realized_pnl_usd"])) for row in rows] == [(0.5, 0.0), (0.0, -3.25)]
-    for mirror in mirrors.values():
-        count = duckdb.sql(f"select count(*) from read_parquet('{mirror.parquet}', hive_partitioning = false)").fetchone()[0]
-        assert count == mirror.rows
-    before = mirrors["signals"].csv.read_bytes()
-    export_sheets(marts, tmp_path, WINDOW, sheets=["signals"])
-    assert mirrors["signals"].csv.read_bytes() == before
-    with pytest.raises(SelectionError, match="No sheet is called"):
-        export_sheets(marts, tmp_path, WINDOW, sheets=["no_such"])
-    with pytest.raises(SourceError, match="There is no file"):
-        export_sheets(tmp_path / "none.duckdb", tmp_path, WINDOW)
-
-
-def test_cross_check_finds_what_differs(marts: Path, tmp_path: Path) -> None:
-    """The bot's own names, milliseconds, a wrong price, a row too many and one too few."""
-    sheet = tmp_path / "executions_paper.csv"
-    first = int(NOON.timestamp() * 1000)
-    sheet.write_text(
-        "ts,asset,side,fill_qty,fill_px,paper_qty,avg_px\n"
-        f"{first},BTCUSDT,buy,0.50,85001.5,0.5,85001.5\n"
-        f"{first + 300_000},BTCUSDT,BUY,0.5,85000.5,0.5,85001.5\n"
-        f"{first - 86_400_000},BTCUSDT,BUY,0.5,1,0.5,1\n"
-    )
-    result = cross_check(marts, "executions_paper", sheet, WINDOW)
-    assert (result.matched, result.only_theirs, result.only_ours) == (1, 1, 1)
-    assert (result.compared_columns, result.unknown_columns) == (["paper_qty", "price"], ["avg_px"])
-    assert [(column, theirs) for _, column, theirs, _ in result.differences] == [("price", "85001.5")]
-    assert not result.is_equal
-    export_sheets(marts, tmp_path, WINDOW)
-    for name in ("executions_paper", "signals"):
-        assert cross_check(marts, name, tmp_path / WINDOW.name / f"{name}.csv", WINDOW).is_equal
-    with pytest.raises(SelectionError, match="No cross-check"):
-        cross_check(marts, "bandit", sheet, WINDOW)
-    sheet.write_text("a,b\n1,2\n")
-    with pytest.raises(SelectionError, match="no column of the key"):
-        cross_check(marts, "executions_paper", sheet, WINDOW)
-    with pytest.raises(SelectionError):
-        cross_check(marts, "executions_paper", tmp_path / "none.csv", WINDOW)
