@@ -95,8 +95,8 @@ def write_partition(connection: duckdb.DuckDBPyConnection, key: PartitionKey, co
     )
 
 
-def note_of(path: Path) -> Content:
-    """What the footer of a Parquet file says it holds. Raises CorruptArchiveError when it cannot be read."""
+def note_of(path: Path, name: str | None = None) -> Content:
+    """What the footer of a Parquet file says it holds. Raises CorruptArchiveError, with `name` or the path, if it says nothing."""
     with reader() as connection:
         try:
             value = connection.execute(
@@ -106,7 +106,7 @@ def note_of(path: Path) -> Content:
             return Content(sum(file["row_count"] for file in note["files"]), note["digest"], tuple(note["files"]))
         except (duckdb.Error, TypeError, ValueError, KeyError) as error:
             raise CorruptArchiveError(
-                f"{path} is no readable partition of the archive ({str(error).splitlines()[0]})."
+                f"{name or path} is no readable partition of the archive ({str(error).splitlines()[0]})."
             ) from error
 
 

@@ -121,7 +121,7 @@ def _files_of(archive: Store, index: Mapping[PartitionKey, tuple[Store, str]], w
 
 def _note(store: Store, name: str) -> Content:
     with store.fetched(name) as path:
-        return note_of(path)
+        return note_of(path, f"{store.url}/{name}")
 
 
 def _cards(store: Store) -> Iterator[tuple[str, dict[str, object]]]:

@@ -118,6 +118,8 @@ def _condition(store: Store, state: Archived) -> tuple[str, str | None]:
         with store.fetched(name) as path:
             if blake2b(path) == state.file_hash:
                 return "verified", None
+    except DestinationError:
+        raise  # an outage says nothing about the copy
     except (FileNotFoundError, ExportError):
         return "missing", f"{name} is not in {store.url}: the next run writes it again"
     return "corrupt", f"{name} in {store.url} has other bytes than were verified: the next run writes it again"

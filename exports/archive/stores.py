@@ -3,6 +3,7 @@
 A name is put whole or not at all, and what lies under a name is only ever replaced by something whole.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlparse
 
 import fsspec
 
-from exports.errors import DestinationError, writing_to
+from exports.errors import DestinationError, ExportError, writing_to
 
 MARKER = ".bandit-archive"
 STAGING = ".staging"
@@ -54,7 +55,7 @@ def open_store(url: str | Path) -> Store:
     """The store behind a path, a file:// URL, or any other URL fsspec has a driver for. Nothing is touched yet."""
     text = str(url)
     scheme = urlparse(text).scheme
-    if scheme in ("", "file"):
+    if scheme in ("", "file", "local"):
         path = unquote(urlparse(text).path) if scheme else text
         return LocalStore(Path(path).expanduser().absolute())
     try:
@@ -183,8 +184,20 @@ class RemoteStore:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Turn whatever a driver raises into a fault with a sentence; drivers pass on the exceptions of their services."""
+        try:
+            yield
+        except (FileNotFoundError, ExportError):
+            raise
+        except Exception as error:
+            fault = error if isinstance(error, OSError) else OSError(errno.EIO, f"{type(error).__name__}: {error}")
+            with writing_to(self.url):
+                raise fault from error
+
     def check(self, *, must_exist: bool) -> None:
-        with writing_to(self.url):
+        with self._calling(), writing_to(self.url):
             has_marker = self._fs.exists(self._path(MARKER))
             if not has_marker and not must_exist:
                 self._fs.makedirs(self._root, exist_ok=True)
@@ -200,31 +213,36 @@ class RemoteStore:
 
     def put(self, staged: Path, name: str) -> None:
         part = self._path(f"{STAGING}/{secrets.token_hex(8)}")
-        self._fs.makedirs(self._path(STAGING), exist_ok=True)
-        self._fs.put_file(str(staged), part)
         parent = self._path(name).rpartition("/")[0]
-        self._fs.makedirs(parent, exist_ok=True)
-        self._fs.mv(part, self._path(name))
+        with self._calling():
+            self._fs.makedirs(self._path(STAGING), exist_ok=True)
+            self._fs.put_file(str(staged), part)
+            self._fs.makedirs(parent, exist_ok=True)
+            self._fs.mv(part, self._path(name))
         staged.unlink()
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
         local = Path(self._local.name) / secrets.token_hex(8)
-        self._fs.get_file(self._path(name), str(local))
         try:
+            with self._calling():
+                self._fs.get_file(self._path(name), str(local))
             yield local
         finally:
             local.unlink(missing_ok=True)
 
     def exists(self, name: str) -> bool:
-        return self._fs.exists(self._path(name))
+        with self._calling():
+            return self._fs.exists(self._path(name))
 
     def names(self, suffix: str) -> list[str]:
         self._fs.invalidate_cache()
         root = self._fs._strip_protocol(self._root)
-        found = (str(path).removeprefix(root).lstrip("/") for path in self._fs.find(self._root))
+        with self._calling():
+            found = [str(path).removeprefix(root).lstrip("/") for path in self._fs.find(self._root)]
         return sorted(name for name in found if name.endswith(suffix) and not name.startswith(STAGING))
 
     def remove(self, name: str) -> None:
-        if self._fs.exists(self._path(name)):
-            self._fs.rm_file(self._path(name))
+        with self._calling():
+            if self._fs.exists(self._path(name)):
+                self._fs.rm_file(self._path(name))

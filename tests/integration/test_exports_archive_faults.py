@@ -6,15 +6,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from archives import STREAMS, WARM_DAY, archived, ask, places, simulated_landing, tree
 from exports.archive.partitions import Selection
 from exports.archive.restore import restore
-from exports.archive.run import verify
-from exports.archive.stores import LocalStore
-from exports.errors import DestinationError, SelectionError
+from exports.archive.run import ArchiveReport, Destinations, archive, verify
+from exports.archive.stores import LocalStore, open_store
+from exports.errors import CorruptArchiveError, DestinationError, SelectionError
 from raw_loaders.load import load_landing
 from raw_tables import raw_state
 
@@ -186,3 +189,66 @@ def test_wrong_days_are_refused(site: Path) -> None:
     for hot, warm in ((0, 90), (30, 10)):
         with pytest.raises(SelectionError, match="at least 1 day"):
             Policy(hot, warm)
+
+
+class ServiceError(Exception):
+    """What a driver passes on from its service; no OSError."""
+
+
+class UnreliableFileSystem(MemoryFileSystem):
+    """An object store whose service goes away after `calls_left` uploads."""
+
+    protocol = ("unreliable",)
+    store: ClassVar[dict] = {}
+    pseudo_dirs: ClassVar[list] = [""]
+    calls_left = 10**9
+
+    @classmethod
+    def _spend(cls) -> None:
+        cls.calls_left -= 1
+        if cls.calls_left < 0:
+            raise ServiceError("no route to the service")
+
+    def put_file(self, *args: object, **kwargs: object) -> None:
+        self._spend()
+        super().put_file(*args, **kwargs)
+
+    def get_file(self, *args: object, **kwargs: object) -> None:
+        if type(self).calls_left < 0:
+            raise ServiceError("no route to the service")
+        super().get_file(*args, **kwargs)
+
+
+def test_object_store_that_vanishes_corrupts_and_heals(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver's own exception is a sentence, an outage is no missing copy, and once the service is back a run finishes."""
+    fsspec.register_implementation("unreliable", UnreliableFileSystem, clobber=True)
+    there = Destinations("unreliable://bucket/warm", "unreliable://bucket/cold")
+    selection = Selection(streams=STREAMS)
+
+    def run() -> ArchiveReport:
+        return archive(site / "w.duckdb", there, today=WARM_DAY, selection=selection)
+
+    monkeypatch.setattr(UnreliableFileSystem, "calls_left", 3)
+    with pytest.raises(DestinationError, match=r"no route to the service.*every source stays as it was"):
+        run().raise_if_failed()
+    with pytest.raises(DestinationError, match="no route to the service"):
+        verify(site / "w.duckdb", there)
+    assert "missing" not in {status for [status] in ask(site, "select status from ops.archive_partitions")}
+    monkeypatch.undo()
+    run().raise_if_failed()
+    assert verify(site / "w.duckdb", there) == {}
+
+    name = next(path for path in UnreliableFileSystem.store if path.endswith("records.parquet"))
+    UnreliableFileSystem().pipe_file(name, b"not what was verified")
+    [reason] = verify(site / "w.duckdb", there).values()
+    assert "has other bytes than were verified" in reason
+    with pytest.raises(CorruptArchiveError, match="unreliable://bucket/warm/stream="):
+        restore(there, site / "back", selection=selection)
+    run().raise_if_failed()
+    assert verify(site / "w.duckdb", there) == {}
+    assert len(restore(there, site / "back", selection=selection).written) > 10
+
+
+def test_local_urls_are_guarded_like_folders(tmp_path: Path) -> None:
+    """local:// is a disk too: it can be unmounted, and must not be made anew."""
+    assert isinstance(open_store(f"local://{tmp_path}/warm"), LocalStore)
