@@ -96,7 +96,7 @@ def write_partition(connection: duckdb.DuckDBPyConnection, key: PartitionKey, co
 
 
 def note_of(path: Path, name: str | None = None) -> Content:
-    """What the footer of a Parquet file says it holds. Raises CorruptArchiveError, with `name` or the path, if it says nothing."""
+    """What a Parquet file's footer says it holds. Raises CorruptArchiveError, with `name` or the path, if it says nothing."""
     with reader() as connection:
         try:
             value = connection.execute(
