@@ -9,6 +9,7 @@ from pathlib import Path
 
 from raw_loaders.simulate.defect_kinds import Context
 from raw_loaders.simulate.defects import KINDS, apply_defects
+from raw_loaders.simulate.incident_tree import simulate_incidents
 from raw_loaders.simulate.manifest import clean_files, write_manifest, write_truth
 from raw_loaders.simulate.one_file import STREAMS, write_one_file
 from raw_loaders.simulate.settings import Settings
@@ -41,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--late-share", type=float, default=0.02, help="share of executions that land after later ones")
     parser.add_argument("--one-member", action="store_true", help="one gzip member per file instead of one per record")
     parser.add_argument("--second-system", action="store_true", help="also the optional streams of the second system")
+    parser.add_argument("--incidents", action="store_true", help="scripted incidents, a day each, instead of a market; no --days")
     parser.add_argument("--defects", default="", help=f"'all' or a comma-separated list of: {', '.join(KINDS)}")
     parser.add_argument("--long-line-mb", type=float, default=20.0, help="length of the line that is too long")
     parser.add_argument("--manifest", type=Path, help="where the truth goes (default: <out>.manifest.json)")
@@ -68,11 +70,12 @@ def _tree(options: argparse.Namespace) -> int:
         late_share=options.late_share,
         is_one_member=options.one_member,
         has_second_system=options.second_system,
+        has_incidents=options.incidents,
     )
     kinds = _kinds(options.defects)
     began = time.perf_counter()
     options.out.mkdir(parents=True, exist_ok=True)
-    simulated = simulate(settings, options.out)
+    simulated = (simulate_incidents if settings.has_incidents else simulate)(settings, options.out)
     seconds = time.perf_counter() - began
     files = clean_files(simulated)
     held_back = options.out.with_name(options.out.name + ".late")

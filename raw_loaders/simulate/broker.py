@@ -44,6 +44,7 @@ class Book:
     last_target: float = 0.0
     recent: list[tuple[float, float, float]] = field(default_factory=list)
     has_forced: bool = False
+    reconnects: int = 0
 
     def fraction(self, close: float) -> float:
         """Position as a fraction of the base notional."""

@@ -146,7 +146,7 @@ def _health(burst: Burst, at: int, head: str, scale: int, add: Add) -> int:
     at += us(1_500, 6_000)
     line = plain.health(
         b.bar_ms, b.asset, book.recent, book.executions_since_health, equity, book.last_target / 2500,
-        b.run.kind == "offline_smoke", at,
+        b.run.kind == "offline_smoke", at, book.reconnects,
     )  # fmt: skip
     add("health", at, line)
     book.executions_since_health = 0

@@ -44,6 +44,8 @@ def write_manifest(
         "guards": _guards(simulated),
         "third_party_fills": {asset: {"true_fills": sum(seen)} for asset, seen in simulated.seen_fills.items()},
     }
+    if simulated.settings.has_incidents:
+        document["alerts"] = simulated.alerts
     if simulated.second_system:
         document["second_system"] = simulated.second_system.as_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,7 @@ def costs_breakdown(bar_ms: int, asset: str, fill: Fill, qty: float, px: float, 
 
 def health(
     bar_ms: int, asset: str, recent: list[tuple[float, float, float]], executions: int, equity: float, part: float,
-    is_stale: bool, us: int,
+    is_stale: bool, us: int, reconnects: int,
 ) -> str:  # fmt: skip
     """One health line; `recent` holds (p_down, p_up, s_model) of the last bars."""
     n = len(recent)
@@ -150,7 +150,7 @@ def health(
     return (
         f'{{"ts": {bar_ms}, "symbol": "{asset}", "metrics": {{"recent_bars": {n}, "mean_p_down": {down}, "mean_p_up": {up}, '
         f'"mean_s_model": {s}, "exec_count_recent": {executions}, "funding_stale": {flag(is_stale)}, "equity": {equity}, '
-        f'"ws_queue_drops": 0, "ws_reconnects": 0, "ws_staleness_ms": null, "Sharpe_roll_1d": null, '
+        f'"ws_queue_drops": 0, "ws_reconnects": {reconnects}, "ws_staleness_ms": null, "Sharpe_roll_1d": null, '
         f'"Sharpe_roll_1w": null, "Sortino_1w": null, "max_dd_to_date": 0.0, '
         f'"time_in_mkt": {time_in_market}, "hit_rate_w": null, '
         f'"turnover_bps_day": null, "capacity_participation": {part}, "ic_drift": null, "calibration_drift": 0.0, '

@@ -68,6 +68,7 @@ class Settings:
     late_share: float = 0.02  # share of executions whose record lands after later ones
     is_one_member: bool = False
     has_second_system: bool = False
+    has_incidents: bool = False
 
     def as_manifest(self) -> dict[str, object]:
         """The arguments as JSON-ready values, without anything that names a place on disk."""
@@ -83,4 +84,5 @@ class Settings:
             "late_share": self.late_share,
             "one_member": self.is_one_member,
             "second_system": self.has_second_system,
+            "incidents": self.has_incidents,
         }

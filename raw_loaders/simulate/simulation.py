@@ -66,6 +66,7 @@ class Simulated:
     market: Market | None = None
     tree: TreeWriter | None = None
     second_system: SecondSystem | None = None
+    alerts: list[dict[str, object]] = field(default_factory=list)  # of scripted incidents
 
 
 def simulate(settings: Settings, root: Path) -> Simulated:
