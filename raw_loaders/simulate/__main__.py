@@ -10,7 +10,7 @@ from pathlib import Path
 from raw_loaders.simulate.defect_kinds import Context
 from raw_loaders.simulate.defects import KINDS, apply_defects
 from raw_loaders.simulate.incident_tree import simulate_incidents
-from raw_loaders.simulate.manifest import clean_files, write_manifest, write_truth
+from raw_loaders.simulate.manifest import clean_files, write_manifest, write_traces, write_truth
 from raw_loaders.simulate.one_file import STREAMS, write_one_file
 from raw_loaders.simulate.settings import Settings
 from raw_loaders.simulate.simulation import simulate
@@ -43,10 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--one-member", action="store_true", help="one gzip member per file instead of one per record")
     parser.add_argument("--second-system", action="store_true", help="also the optional streams of the second system")
     parser.add_argument("--incidents", action="store_true", help="scripted incidents, a day each, instead of a market; no --days")
+    parser.add_argument(
+        "--trace-faults", type=float, default=0.0, help="share of bursts of which a record is left out, written twice or late"
+    )
     parser.add_argument("--defects", default="", help=f"'all' or a comma-separated list of: {', '.join(KINDS)}")
     parser.add_argument("--long-line-mb", type=float, default=20.0, help="length of the line that is too long")
     parser.add_argument("--manifest", type=Path, help="where the truth goes (default: <out>.manifest.json)")
-    parser.add_argument("--truth", type=Path, help="folder for lines.parquet and bursts.parquet: who wrote which line")
+    parser.add_argument(
+        "--truth", type=Path, help="folder for the truth row by row: who wrote which line, each step of each decision"
+    )
     parser.add_argument("--stream-records", type=int, help="write one file of this many records instead of a tree")
     parser.add_argument("--stream", choices=STREAMS, default=STREAMS[0], help="stream of that one file")
     parser.add_argument("--file", type=Path, help="that one file; a name ending in .gz is compressed")
@@ -71,6 +76,7 @@ def _tree(options: argparse.Namespace) -> int:
         is_one_member=options.one_member,
         has_second_system=options.second_system,
         has_incidents=options.incidents,
+        trace_faults=options.trace_faults,
     )
     kinds = _kinds(options.defects)
     began = time.perf_counter()
@@ -85,6 +91,7 @@ def _tree(options: argparse.Namespace) -> int:
     document = write_manifest(manifest, simulated, files, defects)
     if options.truth:
         write_truth(options.truth, simulated, files)
+        write_traces(options.truth, simulated)
     wanted = f" ({settings.fills:,} wanted)" if settings.fills is not None else ""
     print(
         f"{simulated.tree.records:,} records in {len(files)} files, {document['executions']['total']:,} executions{wanted}, "

@@ -14,8 +14,8 @@ from raw_loaders.simulate.model import Prediction
 from raw_loaders.simulate.schedule import Run
 from raw_loaders.simulate.settings import BAND_BPS, FEE_BPS, IMPACT_K, START_EQUITY_USD, Bot
 
-# add(stream, landed_us, line)
-Add = Callable[[str, int, str], None]
+# add(stream, emitted_us, line), with landed_us as a fourth where that is another
+Add = Callable[..., None]
 
 # Offline one-shot processes use the bar length as the id's scale for the two fastest bots, all others use 12 hours.
 _SMOKE_BAR_ID_US = {"5m": 300_000_000, "1h": 3_600_000_000}
@@ -132,7 +132,7 @@ def _execution(burst: Burst, fill: Fill, at: int, head: str, scale: int, add: Ad
     landed = at
     if b.dice.u() < b.late_share:  # it still lands in the file of the day it was emitted on
         landed = min(at + us(60_000_000, 7_200_000_000), (ist_day(at) + 1) * DAY_US - IST_US - 1)
-    add("execution_log", landed, line)
+    add("execution_log", at, line, landed)
     at += us(2_000, 9_000)
     adv = b.bars.mean_volume_240[b.bar] * b.bars.close(b.bar)
     add("costs", at, plain.costs_breakdown(b.bar_ms, b.asset, fill, qty, px, adv, at))

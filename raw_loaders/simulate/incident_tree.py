@@ -76,8 +76,9 @@ def simulate_incidents(settings: Settings, root: Path) -> Simulated:
             bar = bars.bar_of(bar_us // 1000)
             burst_no = len(simulated.bursts)
 
-            def write(stream: str, us: int, line: str, burst_no: int = burst_no) -> None:
-                tree.add(keys[stream], us, line, burst_no)
+            def write(stream: str, us: int, line: str, landed_us: int | None = None, burst_no: int = burst_no) -> None:
+                simulated.steps.add(burst_no, stream, us)
+                tree.add(keys[stream], us if landed_us is None else landed_us, line, burst_no)
 
             facts = BurstFacts(number, bot.name, SYMBOL, bars.open_ms(bar), counter)
             simulated.bursts.append(facts)

@@ -179,5 +179,16 @@ def write_truth(folder: Path, simulated: Simulated, files: dict[str, FileFacts])
     )
 
 
+def write_traces(folder: Path, simulated: Simulated) -> None:
+    """Write traces.parquet (one row per decision) and trace_steps.parquet (one per step); `burst` is that of bursts.parquet."""
+    traces = list(simulated.steps.traces())
+    _write_rows(folder / "traces.parquet", [trace.columns() for trace in traces])
+    _write_rows(folder / "trace_steps.parquet", [row for trace in traces for row in trace.step_columns()])
+
+
 def _write(path: Path, **columns: object) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _write_rows(path: Path, rows: list[dict[str, object]]) -> None:
+    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")

@@ -69,6 +69,7 @@ class Settings:
     is_one_member: bool = False
     has_second_system: bool = False
     has_incidents: bool = False
+    trace_faults: float = 0.0  # share of bursts of which a record is left out, written twice or late
 
     def as_manifest(self) -> dict[str, object]:
         """The arguments as JSON-ready values, without anything that names a place on disk."""
@@ -85,4 +86,5 @@ class Settings:
             "one_member": self.is_one_member,
             "second_system": self.has_second_system,
             "incidents": self.has_incidents,
+            "trace_faults": self.trace_faults,
         }

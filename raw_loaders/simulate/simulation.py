@@ -18,6 +18,7 @@ from raw_loaders.simulate.schedule import Planned, Run, plan_bursts, plan_runs
 from raw_loaders.simulate.second_system import SecondSystem, write_second_system
 from raw_loaders.simulate.settings import ACTIVE, BOTS, MARKER, REALISTIC, Settings
 from raw_loaders.simulate.third_party import FillTape, fill_line
+from raw_loaders.simulate.traces import StepLog, draw_fault
 from raw_loaders.simulate.tree import SECOND_SYSTEM, FileKey, FileKeys, TreeWriter
 
 _EXECUTIONS_PER_TRADE_BAR = 1.2  # replicas that miss the signal, targets already reached, orders filled in parts
@@ -66,6 +67,7 @@ class Simulated:
     market: Market | None = None
     tree: TreeWriter | None = None
     second_system: SecondSystem | None = None
+    steps: StepLog = field(default_factory=StepLog)
     alerts: list[dict[str, object]] = field(default_factory=list)  # of scripted incidents
 
 
@@ -141,8 +143,20 @@ class _World:
         self.result.bursts.append(facts)
         add, keys = self.result.tree.add, self.keys.of(bot.name, asset)
 
-        def write(stream: str, us: int, line: str) -> None:
-            add(keys[stream], us, line, number)
+        steps = self.result.steps
+        fault = draw_fault(Dice(self.settings.seed, plan.run, plan.bot, plan.asset, plan.bar, 0xFA), self.settings.trace_faults)
+
+        def write(stream: str, us: int, line: str, landed_us: int | None = None) -> None:
+            landed_us = us if landed_us is None else landed_us
+            if fault and fault.stream == stream:
+                if fault.kind == "omitted":
+                    return
+                if fault.kind == "doubled":
+                    add(keys[stream], landed_us, line, FOREIGN)
+                else:  # it still lands in the file of the day it was emitted on
+                    landed_us = min(us + fault.late_us, (ist_day(us) + 1) * DAY_US - IST_US - 1)
+            steps.add(number, stream, us)
+            add(keys[stream], landed_us, line, number)
 
         at = max(plan.start_us, self.run_free_us[plan.run])
         dice = Dice(self.settings.seed, plan.run, plan.bot, plan.asset, plan.bar, 0xB1)
