@@ -151,7 +151,7 @@ def _health(burst: Burst, at: int, head: str, scale: int, add: Add) -> int:
     add("health", at, line)
     book.executions_since_health = 0
     at += us(1_000, 30_000)
-    add("repro", at, plain.repro(b.bar_ms, b.asset, b.run.git_sha, at))
+    add("repro", at, plain.repro(b.bar_ms, b.asset, b.run.release, at))
     at += us(500, 3_000)
     mid, range_bps = b.bars.close(b.bar), b.features.range_bps
     add("market_ingest_log", at, gz.market_ingest(head, mid, b.bar_ms, range_bps, gz.tail(at, scale)))

@@ -106,7 +106,7 @@ def repoll(image: FileImage, context: Context) -> None:
     repeated = [json.loads(line.text) for line in lines if simulated.bursts[line.burst] is source]
     last_us = max(burst.end_us for burst in simulated.bursts)
     run_id = str(uuid.UUID(bytes=generator(simulated.settings.seed, "repoll").bytes(16), version=4))
-    simulated.runs.append(Run(len(simulated.runs), run_id, "poll_only", -1, last_us, last_us, simulated.runs[0].git_sha))
+    simulated.runs.append(Run(len(simulated.runs), run_id, "poll_only", -1, last_us, last_us, simulated.runs[0].release))
     simulated.bursts.append(BurstFacts(len(simulated.runs) - 1, source.bot, source.asset, source.bar_ms, 0, kind="poll_only"))
     # it lands in the file of the day of the first poll, so the stamps stay within that day
     us = min(simulated.bursts[lines[-1].burst].end_us + 1_000_000, (ist_day(source.end_us) + 1) * DAY_US - IST_US - 1_000_000)

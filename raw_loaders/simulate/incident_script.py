@@ -1,6 +1,7 @@
 """The script: the days and what must be told on them."""
 
 from raw_loaders.simulate.incidents import BOT, Alert, Episode, OfDay
+from raw_loaders.simulate.releases import Release, Rollout
 
 
 def _both(metric: str, level: str) -> tuple[OfDay, OfDay]:
@@ -145,4 +146,33 @@ EPISODES = (
     ),
     # each order moves the market: 5 bps of fees and 2.5 of impact
     Episode("dear_orders", (), (*_ALWAYS, OfDay("cost_warning", "warning")), order_share=0.0016),
+)
+
+_FIRST = Release("1a2b3c4")
+_NEW_CODE = Release("5d6e7f8")
+_RETRAINED = Release("5d6e7f8", "v3.3.0", "d3adb33f", "c0ffee01", False, False)
+# the same account of days, seen by the registry: new code, a model of new features, settings and data, and back to the beginning
+ROLLOUTS = (
+    Rollout(0, _FIRST),
+    Rollout(2, _NEW_CODE, (("git_sha", "1a2b3c4", "5d6e7f8"),), ("code",)),
+    Rollout(
+        5,
+        _RETRAINED,
+        (
+            ("feature_version", "v3.2.1", "v3.3.0"),
+            ("hyperparams_hash", "99914b93", "d3adb33f"),
+            ("data_hash", "708974dd", "c0ffee01"),
+        ),
+        ("features", "hyperparameters", "data"),
+    ),
+    Rollout(
+        8,
+        _FIRST,
+        (
+            ("git_sha", "5d6e7f8", "1a2b3c4"),
+            ("feature_version", "v3.3.0", "v3.2.1"),
+            ("hyperparams_hash", "d3adb33f", "99914b93"),
+            ("data_hash", "c0ffee01", "708974dd"),
+        ),
+    ),
 )

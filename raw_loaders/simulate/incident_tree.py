@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from raw_loaders.simulate.burst import Burst, write_burst
 from raw_loaders.simulate.clock import DAY_US, IST_US, ist, utc_ms
 from raw_loaders.simulate.decide import Decision
 from raw_loaders.simulate.dice import Dice, generator
-from raw_loaders.simulate.incident_script import EPISODES
+from raw_loaders.simulate.incident_script import EPISODES, ROLLOUTS
 from raw_loaders.simulate.incidents import BOT, FIRST_SEEN_MIN, START_HOUR_IST, SYMBOL, Alert, Episode, OfDay
 from raw_loaders.simulate.market import STEP_S, TICKS_PER_USD, WARM_DAYS, Bars, Features
 from raw_loaders.simulate.model import Prediction
+from raw_loaders.simulate.releases import registry
 from raw_loaders.simulate.schedule import Run
 from raw_loaders.simulate.settings import BOTS, MARKER, Settings
 from raw_loaders.simulate.simulation import BurstFacts, GuardFacts, Simulated
@@ -61,11 +63,13 @@ def simulate_incidents(settings: Settings, root: Path) -> Simulated:
     simulated = Simulated(settings, [], tree=tree)
     keys, features = FileKeys([bot.name], settings.assets).of(bot.name, SYMBOL), Features(bars)
     rng = generator(settings.seed, "incidents")
-    sha = f"{int(rng.integers(1 << 28)):07x}"
+    seen_us: dict[int, list[int]] = defaultdict(list)
     for number, episode in enumerate(EPISODES):
         start_us = _start_us(settings, number)
         end_us = start_us + (episode.bars + 2) * _BAR_US
-        run = Run(number, str(uuid.UUID(bytes=rng.bytes(16), version=4)), "live_paper", 0, start_us, end_us, sha)
+        rollout_no = max(index for index, rollout in enumerate(ROLLOUTS) if rollout.episode <= number)
+        run_id = str(uuid.UUID(bytes=rng.bytes(16), version=4))
+        run = Run(number, run_id, "live_paper", 0, start_us, end_us, ROLLOUTS[rollout_no].release)
         simulated.runs.append(run)
         book = simulated.books[number, bot.name, SYMBOL] = ScriptedBook(bot.name, number, SYMBOL)
         free_us = counter = 0
@@ -76,7 +80,16 @@ def simulate_incidents(settings: Settings, root: Path) -> Simulated:
             bar = bars.bar_of(bar_us // 1000)
             burst_no = len(simulated.bursts)
 
-            def write(stream: str, us: int, line: str, landed_us: int | None = None, burst_no: int = burst_no) -> None:
+            def write(
+                stream: str,
+                us: int,
+                line: str,
+                landed_us: int | None = None,
+                burst_no: int = burst_no,
+                rollout_no: int = rollout_no,
+            ) -> None:
+                if stream == "repro":
+                    seen_us[rollout_no].append(us)
                 simulated.steps.add(burst_no, stream, us)
                 tree.add(keys[stream], us if landed_us is None else landed_us, line, burst_no)
 
@@ -100,6 +113,7 @@ def simulate_incidents(settings: Settings, root: Path) -> Simulated:
         run.books[bot.name, SYMBOL] = counter
         simulated.alerts += [_alert(start_us, alert) for alert in episode.alerts]
         simulated.alerts += [_of_day(start_us, alert) for alert in episode.of_day]
+    simulated.registry = registry(bot.name, ROLLOUTS, seen_us)
     tree.flush(_NEVER)
     tree.close()
     marker = {"is_synthetic": True, "written_by": "raw_loaders.simulate", "arguments": settings.as_manifest()}

@@ -46,6 +46,7 @@ def write_manifest(
     }
     if simulated.settings.has_incidents:
         document["alerts"] = simulated.alerts
+        document["registry"] = simulated.registry
     if simulated.second_system:
         document["second_system"] = simulated.second_system.as_manifest()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +99,7 @@ def _runs(simulated: Simulated) -> list[dict[str, object]]:
             for (number, bot, asset), of_book in bursts.items()
             if number == run.number
         ]
-        rows.append({"run_id": run.run_id, "kind": run.kind, "git_sha": run.git_sha, "books": books})
+        rows.append({"run_id": run.run_id, "kind": run.kind, "git_sha": run.release.git_sha, "books": books})
     return rows
 
 

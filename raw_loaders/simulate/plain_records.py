@@ -5,6 +5,7 @@ from raw_loaders.simulate.clock import ist, ist_second
 from raw_loaders.simulate.market import FeatureRow
 from raw_loaders.simulate.model import Prediction, is_model_eligible, is_pros_eligible
 from raw_loaders.simulate.records import flag, h8
+from raw_loaders.simulate.releases import TRAIN_END, TRAIN_START, Release
 from raw_loaders.simulate.settings import BAND_BPS, FEE_BPS, IMPACT_K, Bot
 
 
@@ -158,11 +159,11 @@ def health(
     )
 
 
-def repro(bar_ms: int, asset: str, git_sha: str, us: int) -> str:
+def repro(bar_ms: int, asset: str, release: Release, us: int) -> str:
     """One repro line."""
     return (
-        f'{{"ts": {bar_ms}, "symbol": "{asset}", "repro": {{"ts_ist": "{ist_second(bar_ms)}", "git_sha": "{git_sha}", '
-        f'"model_version": null, "feature_version": "v3.2.1", "seed": 42, "train_start_ist": "2025-07-01T00:00:00+05:30", '
-        f'"train_end_ist": "2025-09-30T23:59:59+05:30", "hyperparams_hash": "99914b93", "data_hash": "708974dd", '
+        f'{{"ts": {bar_ms}, "symbol": "{asset}", "repro": {{"ts_ist": "{ist_second(bar_ms)}", "git_sha": "{release.git_sha}", '
+        f'"model_version": null, "feature_version": "{release.feature_version}", "seed": 42, "train_start_ist": "{TRAIN_START}", '
+        f'"train_end_ist": "{TRAIN_END}", "hyperparams_hash": "{release.hyperparams_hash}", "data_hash": "{release.data_hash}", '
         f'"adv_method": "rolling_20d"}}, "ts_ist": "{ist(us)}"}}\n'
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from raw_loaders.simulate.clock import utc_ms
 from raw_loaders.simulate.dice import Dice, generator
 from raw_loaders.simulate.market import Market
+from raw_loaders.simulate.releases import Release
 from raw_loaders.simulate.settings import BOTS, Settings
 
 
@@ -19,7 +20,7 @@ class Run:
     slot: int
     start_us: int
     end_us: int
-    git_sha: str
+    release: Release
     books: dict[tuple[str, str], int] = field(default_factory=dict)  # (bot, asset) -> bursts written
 
 
@@ -41,7 +42,7 @@ def plan_runs(settings: Settings) -> list[Run]:
     first = utc_ms(settings.start) * 1000
     end = first + settings.days * 86_400_000_000
     hour = 3_600_000_000
-    sha = f"{int(rng.integers(1 << 28)):07x}"
+    release = Release(f"{int(rng.integers(1 << 28)):07x}")
     spans = [("offline_smoke", -1, first + 4 * hour + 61_451_642, first + 4 * hour + 160_000_000)]
     spans.append(("live_paper", -1, first + 5 * hour + 123_456, first + 5 * hour + 13_000_000))  # dies before bot 24h
     for slot in range(settings.runs):
@@ -53,7 +54,9 @@ def plan_runs(settings: Settings) -> list[Run]:
             start = stop + int((1 + 29 * rng.random()) * 60_000_000)
     spans.sort(key=lambda span: span[2])
     ids = [uuid.UUID(bytes=rng.bytes(16), version=4) for _ in spans]
-    return [Run(number, str(ids[number]), kind, slot, start, stop, sha) for number, (kind, slot, start, stop) in enumerate(spans)]
+    return [
+        Run(number, str(ids[number]), kind, slot, start, stop, release) for number, (kind, slot, start, stop) in enumerate(spans)
+    ]
 
 
 def plan_bursts(settings: Settings, market: Market, runs: list[Run]) -> list[Planned]:

@@ -69,6 +69,7 @@ class Simulated:
     second_system: SecondSystem | None = None
     steps: StepLog = field(default_factory=StepLog)
     alerts: list[dict[str, object]] = field(default_factory=list)  # of scripted incidents
+    registry: dict[str, object] = field(default_factory=dict)  # of scripted releases
 
 
 def simulate(settings: Settings, root: Path) -> Simulated:

@@ -1,4 +1,4 @@
-"""Alerts over scripted incidents: exactly those that the script says, nothing more."""
+"""Alerts and registry over scripted incidents and releases: exactly what the script says, nothing more."""
 
 import json
 from collections import Counter
@@ -24,17 +24,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["--incidents", "--manifest", str(folder / "manifest.json")]
     assert simulate(["--out", str(folder / "landing"), *arguments]) == 0
     load_landing(folder / "landing", folder / "w.duckdb")
-    build(folder / "w.duckdb", "--exclude-resource-type", "unit_test", "test", selection=["--select", "+fct_alert_events"])
+    marts = ["fct_alert_events", "dim_models", "fct_model_lineage", "fct_config_changes"]
+    selection = ["--select", *(f"+{mart}" for mart in marts)]
+    build(folder / "w.duckdb", "--exclude-resource-type", "unit_test", "test", selection=selection)
     return folder
+
+
+CLOCKS = ("fired_at", "breach_started_at", "first_seen_at", "last_seen_at", "effective_at")
+
+
+def with_clocks(row: dict) -> dict:
+    """A row of the manifest, its times as the warehouse gives them."""
+    return row | {name: datetime.fromisoformat(row[name]) for name in CLOCKS if name in row}
 
 
 def told(folder: Path) -> Counter:
     """The alerts of the manifest, as rows of COLUMNS with how often each must come."""
     alerts = json.loads((folder / "manifest.json").read_text())["alerts"]
-    for alert in alerts:
-        for name in ("fired_at", "breach_started_at"):
-            alert[name] = datetime.fromisoformat(alert[name])
-    return Counter(tuple(alert[name] for name in COLUMNS) for alert in alerts)
+    return Counter(tuple(with_clocks(alert)[name] for name in COLUMNS) for alert in alerts)
 
 
 def test_alerts_are_exactly_those_of_the_script(folder: Path) -> None:
@@ -63,3 +70,25 @@ def test_no_alert_on_an_account_that_was_not_seen(folder: Path) -> None:
         assert count("marts.mart_health_5m", "bucket_end_at") == 6  # the process lives
         assert count("intermediate.int_alert_samples", "sampled_at", signals) == 0
         assert count("marts.fct_alert_events", "fired_at", signals) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "order"),
+    [
+        ("marts.dim_models", "models", "model_id"),
+        ("marts.fct_model_lineage", "versions", "version_no"),
+        (
+            "(from marts.fct_config_changes where evidence = 'logged' and source_system = 'metastacker')",
+            "changes",
+            "effective_at, parameter",
+        ),
+    ],
+)
+def test_the_registry_is_what_the_script_released(folder: Path, table: str, kind: str, order: str) -> None:
+    expected = [with_clocks(row) for row in json.loads((folder / "manifest.json").read_text())["registry"][kind]]
+    names = list(expected[0])
+    with open_warehouse(folder / "w.duckdb") as con:
+        found = con.execute(f"select {', '.join(names)} from {table} order by {order}").fetchall()
+    keys = [name.strip() for name in order.split(",")]
+    expected.sort(key=lambda row: [row[key] for key in keys])
+    assert [dict(zip(names, row, strict=True)) for row in found] == expected

@@ -70,6 +70,7 @@ gate_rows as (
     window by_period as (partition by gate, mode, parameter order by valid_from nulls first)
 ),
 
+-- staging leaves out the hash of an empty object; before and after are what was logged
 logged_parts as (
     select
         bot,
@@ -81,7 +82,10 @@ logged_parts as (
             {'parameter': 'git_sha', 'part': git_sha},
             {'parameter': 'feature_version', 'part': feature_version},
             {'parameter': 'data_hash', 'part': data_hash},
-            {'parameter': 'hyperparams_hash', 'part': coalesce(hyperparams_hash, null_reasons['hyperparams_hash'])}
+            {
+                'parameter': 'hyperparams_hash',
+                'part': case when null_reasons['hyperparams_hash'] = 'source_default' then '99914b93' else hyperparams_hash end
+            }
         ], recursive := true)
     from {{ ref('stg_repro') }}
     where bot is not null and is_canonical
