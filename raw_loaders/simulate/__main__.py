@@ -10,7 +10,7 @@ from pathlib import Path
 from raw_loaders.simulate.defect_kinds import Context
 from raw_loaders.simulate.defects import KINDS, apply_defects
 from raw_loaders.simulate.incident_tree import simulate_incidents
-from raw_loaders.simulate.manifest import clean_files, write_manifest, write_traces, write_truth
+from raw_loaders.simulate.manifest import clean_files, write_manifest, write_shadow_trades, write_traces, write_truth
 from raw_loaders.simulate.one_file import STREAMS, write_one_file
 from raw_loaders.simulate.settings import Settings
 from raw_loaders.simulate.simulation import simulate
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--one-member", action="store_true", help="one gzip member per file instead of one per record")
     parser.add_argument("--second-system", action="store_true", help="also the optional streams of the second system")
     parser.add_argument("--incidents", action="store_true", help="scripted incidents, a day each, instead of a market; no --days")
+    parser.add_argument("--volatility", type=float, default=1.0, help="of the market, as a multiple of 0.12 %% per five minutes")
     parser.add_argument(
         "--trace-faults", type=float, default=0.0, help="share of bursts of which a record is left out, written twice or late"
     )
@@ -76,6 +77,7 @@ def _tree(options: argparse.Namespace) -> int:
         is_one_member=options.one_member,
         has_second_system=options.second_system,
         has_incidents=options.incidents,
+        volatility=options.volatility,
         trace_faults=options.trace_faults,
     )
     kinds = _kinds(options.defects)
@@ -92,6 +94,8 @@ def _tree(options: argparse.Namespace) -> int:
     if options.truth:
         write_truth(options.truth, simulated, files)
         write_traces(options.truth, simulated)
+        if simulated.market:  # scripted incidents have none
+            write_shadow_trades(options.truth, simulated)
     wanted = f" ({settings.fills:,} wanted)" if settings.fills is not None else ""
     print(
         f"{simulated.tree.records:,} records in {len(files)} files, {document['executions']['total']:,} executions{wanted}, "

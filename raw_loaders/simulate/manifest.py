@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from raw_loaders.simulate.clock import ist, utc_ms
 from raw_loaders.simulate.file_image import FOREIGN, FileFacts
 from raw_loaders.simulate.round_trips import as_manifest
+from raw_loaders.simulate.shadows import shadow_trades
 from raw_loaders.simulate.simulation import Simulated
 
 VERSION = 1
@@ -185,6 +186,11 @@ def write_traces(folder: Path, simulated: Simulated) -> None:
     traces = list(simulated.steps.traces())
     _write_rows(folder / "traces.parquet", [trace.columns() for trace in traces])
     _write_rows(folder / "trace_steps.parquet", [row for trace in traces for row in trace.step_columns()])
+
+
+def write_shadow_trades(folder: Path, simulated: Simulated) -> None:
+    """Write shadow_trades.parquet: what each trade that a guard held back would have made."""
+    _write_rows(folder / "shadow_trades.parquet", list(shadow_trades(simulated)))
 
 
 def _write(path: Path, **columns: object) -> None:

@@ -66,7 +66,7 @@ class Market:
     def __init__(self, settings: Settings, bots: tuple[Bot, ...]) -> None:
         self.first_ms = utc_ms(settings.start) - WARM_DAYS * 86_400_000
         steps = (WARM_DAYS + settings.days + 2) * 86_400 // STEP_S
-        self._paths = {asset: _path(settings.seed, asset, steps) for asset in settings.assets}
+        self._paths = {asset: _path(settings.seed, asset, steps, settings.volatility) for asset in settings.assets}
         self._bars: dict[tuple[str, str], Bars] = {}
         for asset, (path, volume) in self._paths.items():
             for bot in bots:
@@ -81,11 +81,11 @@ class Market:
         return self._paths[asset][0][(ms - self.first_ms) // (STEP_S * 1000)]
 
 
-def _path(seed: int, asset: str, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _path(seed: int, asset: str, steps: int, volatility: float) -> tuple[np.ndarray, np.ndarray]:
     rng = generator(seed, "market", asset)
     noise = rng.standard_normal((steps, 2))
     start = _START_PRICE.get(asset, 50.0)
-    log_price = math.log(start) + np.concatenate([[0.0], np.cumsum(noise[:, 0] * 0.0012)])
+    log_price = math.log(start) + np.concatenate([[0.0], np.cumsum(noise[:, 0] * 0.0012 * volatility)])
     ticks = np.maximum(np.rint(np.exp(log_price) * TICKS_PER_USD), 10).astype(np.int64)
     return ticks, np.exp(noise[:, 1] * 0.9) * 1.2e7 / start
 

@@ -69,6 +69,7 @@ class Settings:
     is_one_member: bool = False
     has_second_system: bool = False
     has_incidents: bool = False
+    volatility: float = 1.0  # of the market, as a multiple of 0.12 % per five minutes
     trace_faults: float = 0.0  # share of bursts of which a record is left out, written twice or late
 
     def as_manifest(self) -> dict[str, object]:
@@ -86,5 +87,6 @@ class Settings:
             "one_member": self.is_one_member,
             "second_system": self.has_second_system,
             "incidents": self.has_incidents,
+            "volatility": self.volatility,
             "trace_faults": self.trace_faults,
         }

@@ -41,6 +41,7 @@ class BurstFacts:
     ensemble_us: int = 0
     pnl_us: int = 0
     end_us: int = 0
+    lost: str | None = None  # stream of the record that was left out
 
 
 @dataclass(slots=True)
@@ -151,6 +152,7 @@ class _World:
             landed_us = us if landed_us is None else landed_us
             if fault and fault.stream == stream:
                 if fault.kind == "omitted":
+                    facts.lost = stream
                     return
                 if fault.kind == "doubled":
                     add(keys[stream], landed_us, line, FOREIGN)

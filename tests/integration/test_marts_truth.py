@@ -18,6 +18,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with `w.duckdb`, a built simulation that trades much and loses records, `truth/` and `manifest.json`."""
     folder = tmp_path_factory.mktemp("truth")
     arguments = ["--seed", "31", "--days", "2", "--trading", "active", "--third-party-fills", "20", "--trace-faults", "0.1"]
+    arguments += ["--volatility", "5"]
     places = ["--truth", str(folder / "truth"), "--manifest", str(folder / "manifest.json")]
     assert simulate(["--out", str(folder / "landing"), "--second-system", *arguments, *places]) == 0
     load_landing(folder / "landing", folder / "w.duckdb")
@@ -104,3 +105,27 @@ def test_faults_of_the_tree_are_there(con: duckdb.DuckDBPyConnection, folder: Pa
         ).fetchone()
         assert doubled > 5
         assert late > 5
+
+
+def test_verdicts_on_held_back_trades_are_those_of_the_simulator(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Every trade that a guard stood against, at every horizon: side, result, verdict or why there is none."""
+    mart = "marts.fct_shadow_trades where side_method = 'chosen_arm'"
+    key, said = "bot, run_id, symbol", "horizon_bars, side, verdict, unresolved_reason, gross_bps"
+
+    def by_trade(query: str) -> dict[tuple, tuple]:
+        found = con.execute(query).fetchall()
+        of_trade = {row[:5]: row[5:] for row in found}
+        assert len(of_trade) == len(found)
+        return of_trade
+
+    expected = by_trade(f"select {key}, bar_open_ms, {said}, net_bps from {bursts(folder, 'shadow_trades')}")
+    found = by_trade(f"select {key}, epoch_ms(bar_open_at), {said}, cf_net_bps from {mart}")
+    assert set(found) == set(expected)
+    for trade, true in expected.items():
+        assert found[trade][:3] == true[:3], trade
+        for value, true_value in zip(found[trade][3:], true[3:], strict=True):
+            assert (value is None) == (true_value is None), trade
+            assert value is None or float(value) == pytest.approx(true_value, abs=1e-4), trade
+    assert {row[1] for row in expected.values()} == {"good", "neutral", "bad", "unresolved"}
+    assert {row[2] for row in expected.values()} == {None, "no_later_bar", "bar_missing", "entry_price_unknown"}
+    assert len(expected) > 400
