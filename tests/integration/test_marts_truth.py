@@ -1,5 +1,7 @@
 """Traces, shadow trades and registry of a simulated tree, row by row against what the simulator noted while it wrote it."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     places = ["--truth", str(folder / "truth"), "--manifest", str(folder / "manifest.json")]
     assert simulate(["--out", str(folder / "landing"), "--second-system", *arguments, *places]) == 0
     load_landing(folder / "landing", folder / "w.duckdb")
-    selection = ["--select", *(f"+{mart}" for mart in MARTS)]
+    selection = ["--select", *(f"+{mart}" for mart in MARTS), "+stg_gate_decision"]
     build(folder / "w.duckdb", "--exclude-resource-type", "unit_test", "test", selection=selection)
     return folder
 
@@ -128,4 +130,11 @@ def test_verdicts_on_held_back_trades_are_those_of_the_simulator(con: duckdb.Duc
             assert value is None or float(value) == pytest.approx(true_value, abs=1e-4), trade
     assert {row[1] for row in expected.values()} == {"good", "neutral", "bad", "unresolved"}
     assert {row[2] for row in expected.values()} == {None, "no_later_bar", "bar_missing", "entry_price_unknown"}
+    assert len(expected) > 400
+
+
+def test_gate_verdicts_of_the_second_system_are_those_of_the_manifest(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    verdicts = json.loads((folder / "manifest.json").read_text())["second_system"]["verdicts"]
+    expected = Counter(tuple(row[name] for name in ("signal_id", "gate", "mode", "verdict")) for row in verdicts)
+    assert Counter(con.execute("select signal_id, gate, mode, verdict from staging.stg_gate_decision").fetchall()) == expected
     assert len(expected) > 400
