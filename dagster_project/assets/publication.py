@@ -73,15 +73,20 @@ def refuse(found: Sequence[Row], missing: Sequence[str], published: Path) -> Non
     failed = [row for row in found if row["state"] == FAILED]
     stays = f"analysts go on reading the version before it in {published}"
     if failed:
-        more = f" and {len(failed) - 1} more checks" if len(failed) > 1 else ""
         first = failed[0]
+        check = f"{first['asset']}: {first['check_name']}"
         raise dg.Failure(
-            f"Not published, {stays}: the check {first['asset']}: {first['check_name']} failed{more} ({first['description']})",
-            allow_retries=False,
+            f"Not published, {stays}: the check {check} failed{_more(failed)} ({first['description']})", allow_retries=False
         )
     if missing:
-        more = f" and {len(missing) - 1} more checks" if len(missing) > 1 else ""
-        raise dg.Failure(f"Not published, {stays}: the check {missing[0]}{more} gave no answer in this run.", allow_retries=False)
+        raise dg.Failure(
+            f"Not published, {stays}: the check {missing[0]}{_more(missing)} gave no answer in this run.", allow_retries=False
+        )
+
+
+def _more(checks: Sequence[object]) -> str:
+    """The words for all but the first of them."""
+    return {1: "", 2: " and 1 more check"}.get(len(checks), f" and {len(checks) - 1} more checks")
 
 
 def _unanswered(context: dg.AssetExecutionContext, found: Sequence[Row]) -> list[str]:

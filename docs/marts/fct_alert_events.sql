@@ -9,7 +9,7 @@ order by alert_count desc, rule_id;
 select fired_at, rule_id, dimension_value, base_level, level, breach_started_at, value, threshold
 from marts.fct_alert_events
 where is_escalated
-order by fired_at
+order by fired_at, rule_id, dimension_value
 limit 10;
 
 -- How did the last alerts read?

@@ -3,7 +3,7 @@ select bot, veto_reason_primary, count(*) as decision_count
 from marts.fct_decisions
 where is_canonical
 group by bot, veto_reason_primary
-order by bot, decision_count desc;
+order by bot, decision_count desc, veto_reason_primary;
 
 -- Do the thresholds in force explain the logged eligibility of every decision?
 select bot, code_version, count(*) as decision_count, count(*) filter (where is_eligibility_reproduced) as reproduced_count

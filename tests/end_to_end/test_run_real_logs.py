@@ -127,7 +127,7 @@ def test_a_second_run_reads_no_byte_and_changes_no_row(copied: Ran, repository: 
 
 def test_a_range_of_hours_is_one_run_with_the_range_as_its_window(copied: Ran) -> None:
     defs = build_definitions(copied.settings)
-    result = execute(defs, "hourly", Span("2025-11-21-12:00", "2025-11-21-14:00"))
+    result = execute(copied.settings, defs, "hourly", Span("2025-11-21-12:00", "2025-11-21-14:00"))
     assert result.read["ensemble_log"]["window"] == "[2025-11-21 12:00, 2025-11-21 15:00) IST"
     with dg.DagsterInstance.get() as instance:
         green = instance.get_materialized_partitions(dg.AssetKey(["raw", "signals"]))
@@ -135,12 +135,17 @@ def test_a_range_of_hours_is_one_run_with_the_range_as_its_window(copied: Ran) -
         assert len(instance.get_run_records(dg.RunsFilter(job_name="hourly"))) == 2  # the first run, and this range
 
 
-def test_a_lost_raw_row_stops_the_run_before_dbt_and_says_so(copied: Ran) -> None:
+def test_a_lost_raw_row_stops_the_publication_and_says_so(copied: Ran) -> None:
+    published = copied.settings.data / "published"
+    versions, rows = sorted((published / "versions").iterdir()), (published / "serve.duckdb").read_bytes()
     with duckdb.connect(str(copied.settings.warehouse)) as con:
         con.execute("delete from raw.signals where line_no = 7")
-    with pytest.raises(RunFailedError, match=r"raw\.signals: lines_are_accepted_or_rejected failed \(1 failing"):
-        execute(build_definitions(copied.settings), "hourly", Span("2025-11-21-12:00", "2025-11-21-12:00"))
-    assert len(snapshot(copied.settings.warehouse, ["staging.stg_signals"])["staging.stg_signals"]) == 530
+    day = Span("2025-11-21", "2025-11-21")
+    with pytest.raises(
+        RunFailedError, match=r"^Not published, .* raw\.signals: lines_are_accepted_or_rejected failed and 1 more check "
+    ):
+        execute(copied.settings, build_definitions(copied.settings), "daily", day)
+    assert (sorted((published / "versions").iterdir()), (published / "serve.duckdb").read_bytes()) == (versions, rows)
 
 
 def test_another_landing_is_refused_in_one_sentence(copied: Ran, repository: Path, tmp_path: Path) -> None:

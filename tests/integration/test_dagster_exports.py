@@ -45,7 +45,8 @@ def run(settings: Settings, *keys: str, expect: bool = True, **options: object) 
     """Materialise some of the export assets in process."""
     assets = export_assets(settings, load_dictionary())
     chosen = [asset for asset in assets if asset.key.path[-1] in keys]
-    return dg.materialize(chosen, instance=dg.DagsterInstance.ephemeral(), raise_on_error=expect, **options)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return dg.materialize(chosen, instance=instance, raise_on_error=expect, **options)
 
 
 def test_a_range_of_days_is_one_run(settings: Settings) -> None:
@@ -92,6 +93,7 @@ def test_job_and_schedule(settings: Settings) -> None:
     selected = resolved.resolve_job_def("exports").asset_layer.executable_asset_keys
     assert {key.path[-1] for key in selected} == {"summaries", "audit_report", "sheets", "health_buckets", "archive"}
     assert {group for asset in assets for group in asset.group_names_by_key.values()} == {EXPORT_GROUP}
-    context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2025, 11, 21, 19, 10, tzinfo=dt.UTC))
-    request = export_schedule(job)(context)
+    due = dt.datetime(2025, 11, 21, 19, 10, tzinfo=dt.UTC)
+    with dg.instance_for_test() as instance, dg.build_schedule_context(instance, due) as context:
+        request = export_schedule(job)(context)
     assert request.partition_key == "2025-11-21"  # 00:40 IST of the 22nd

@@ -98,12 +98,12 @@ def test_the_dbt_tests_of_a_table_are_one_check_of_its_asset(defs: dg.Definition
 
 def tick(defs: dg.Definitions, name: str, at: str) -> list[dg.RunRequest]:
     schedule = defs.resolve_schedule_def(name)
-    with dg.instance_for_test() as instance:
-        context = dg.build_schedule_context(
-            instance=instance,
-            scheduled_execution_time=datetime.fromisoformat(at).replace(tzinfo=IST),
-            repository_def=defs.get_repository_def(),
-        )
+    due = datetime.fromisoformat(at).replace(tzinfo=IST)
+    # a context that is not closed leaves its instance behind as the one that later definitions ask for their state
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_schedule_context(instance, due, repository_def=defs.get_repository_def()) as context,
+    ):
         return schedule.evaluate_tick(context).run_requests
 
 

@@ -17,13 +17,15 @@ from pathlib import Path
 from dagster_project.turns import turn
 with turn(Path(sys.argv[1]), sys.argv[2]):
     print("at work", flush=True)
-    time.sleep(float(sys.argv[3]))
+    while not Path(sys.argv[3]).exists():
+        time.sleep(0.05)
     Path(sys.argv[1], "order").open("a").write(sys.argv[2] + " ended\\n")
 """
 
 
-def start(folder: Path, run_id: str, seconds: float) -> subprocess.Popen:
-    command = [sys.executable, "-c", HOLDER, str(folder), run_id, str(seconds)]
+def start(folder: Path, run_id: str, until: str = "never") -> subprocess.Popen:
+    """A process that holds its turn until a file called `until` is there."""
+    command = [sys.executable, "-c", HOLDER, str(folder), run_id, str(folder / until)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -46,17 +48,17 @@ def run_in_state(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> s
 
 
 def test_a_second_run_waits_until_the_first_has_ended_and_says_for_whom(tmp_path: Path) -> None:
-    first = start(tmp_path, "first", 1.5)
+    first = start(tmp_path, "first", until="go")
     assert first.stdout.readline() == "at work\n"
-    second = start(tmp_path, "second", 0)
-    assert second.wait(60) == 0
-    assert first.wait(60) == 0
+    second = start(tmp_path, "second", until="go")
+    assert "waiting for run first" in second.stderr.readline()
+    (tmp_path / "go").touch()
+    assert [first.wait(120), second.wait(120)] == [0, 0]
     assert (tmp_path / "order").read_text() == "first ended\nsecond ended\n"
-    assert "waiting for run first" in second.stderr.read()
 
 
 def test_a_killed_run_gives_its_turn_back_at_once(tmp_path: Path) -> None:
-    killed = start(tmp_path, "killed", 600)
+    killed = start(tmp_path, "killed")
     assert killed.stdout.readline() == "at work\n"
     assert is_alive(tmp_path, "killed")
     killed.kill()
@@ -71,11 +73,11 @@ def test_a_killed_run_gives_its_turn_back_at_once(tmp_path: Path) -> None:
 
 def test_a_run_whose_process_died_is_reported_as_failed_a_living_one_is_not(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     dead, living = (run_in_state(instance, dg.DagsterRunStatus.STARTED) for _ in range(2))
-    killed, at_work = start(tmp_path, dead, 600), None
+    killed, at_work = start(tmp_path, dead), None
     killed.stdout.readline()
     killed.kill()
     killed.wait()
-    at_work = start(tmp_path, living, 600)
+    at_work = start(tmp_path, living)
     at_work.stdout.readline()
     try:
         assert bury_dead_runs(instance, tmp_path) == [dead]
