@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks import backfill, exports, load, tick
+from benchmarks import backfill, exports, growth, load, overhead, tick
 
 
 def _exit_code(benchmark: Callable[[], None]) -> int:
@@ -15,4 +15,4 @@ def _exit_code(benchmark: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(max([_exit_code(each.main) for each in (load, exports, backfill, tick)]))
+    raise SystemExit(max([_exit_code(each.main) for each in (load, exports, overhead, backfill, tick, growth)]))

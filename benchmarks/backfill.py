@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         landing, data = folder / "landing", folder / "data"
-        simulate = python("-m", "raw_loaders.simulate", "--out", landing, "--seed", "3", "--trading", "active")
+        simulate = python("-m", "raw_loaders.simulate", "--out", landing, "--seed", "3", "--trading", "active", "--runs", "11")
         measure([*simulate, "--days", str(options.days)])
         size = sum(file.stat().st_size for file in landing.rglob("*") if file.is_file())
         ours = _run(landing, data)

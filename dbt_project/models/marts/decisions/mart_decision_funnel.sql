@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    post_hook="{{ refresh_complete_days('decided_date_ist') }}",
     meta={'part': {'kind': 'run_days', 'column': "decided_date_ist"}},
 ) }}
 -- From evaluated bars to fills. Forced trades and exit orders have their own columns: they never passed the funnel.
@@ -136,6 +137,7 @@ select
     end as rate_null_reason,
     breakdowns.rejection_count_by_reason,
     seed_breakdowns.seed_rejection_count_by_flag,
+    {{ is_complete_day('coalesce(counted.bot, lone_executions.bot)', 'coalesce(counted.decided_date_ist, lone_executions.decided_date_ist)') }} as is_complete_day,
     coalesce(counted.is_synthetic, lone_executions.is_synthetic) as is_synthetic
 from counted
 full outer join lone_executions using (bot, decided_date_ist, population)

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    post_hook="{{ refresh_complete_days('decided_date_ist') }}",
     meta={'part': {'kind': 'run_days', 'column': "decided_date_ist"}},
 ) }}
 -- Pass rates per guard, bot and day, over canonical bars (for statistics) and over all replicas (what the logs hold).
@@ -75,6 +76,7 @@ select
     min_margin_abs,
     median_margin_abs,
     max_margin_abs,
+    {{ is_complete_day('rated.bot', 'rated.decided_date_ist') }} as is_complete_day,
     is_synthetic
 from rated
 left join targets on rated.guard = targets.guard and rated.bot = targets.bot

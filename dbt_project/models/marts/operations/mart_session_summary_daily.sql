@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    post_hook="{{ refresh_complete_days('date_ist') }}",
     meta={'part': {'kind': 'run_days', 'column': "session_start_at"}},
 ) }}
 -- The sum of the hours; only what does not add up (runs, drawdown) is looked at anew for the day.
@@ -93,5 +94,6 @@ joined as (
 )
 
 select
-    {{ session_columns('interval 24 hours', '%Y%m%d') }}
+    {{ session_columns('interval 24 hours', '%Y%m%d') }},
+    {{ is_complete_day('joined.bot', 'joined.date_ist') }} as is_complete_day
 from joined

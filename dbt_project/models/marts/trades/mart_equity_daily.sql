@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    post_hook="{{ refresh_complete_days('date_ist') }}",
     meta={'part': {'kind': 'runs', 'column': "run_id"}},
 ) }}
 -- Equity by day (Asia/Kolkata, by emission) inside each run. A day without a record carries the last one on; runs are never
@@ -123,6 +124,7 @@ select
     {{ annualised_ratio('moments.return_count', 'moments.mean_return', 'moments.downside_deviation', "365 * 86400 / epoch(" ~ bar_length('based.bot') ~ ")") }}
         as sortino_bar,
     {{ ratio_null_reason('moments.return_count', 'moments.downside_deviation', 'no_negative_return') }} as sortino_bar_null_reason,
+    {{ is_complete_day('based.bot', 'based.date_ist') }} as is_complete_day,
     based.is_synthetic
 from based
 left join traded
