@@ -107,7 +107,7 @@ select
     data_ended_at,
     data_period_method,
     -- two models whose parts are placeholders may share an id and yet differ
-    model_name_method = 'record' and of_hyperparameters.hash is null and of_data.hash is null and data_hash is not null
+    model_name_method is not distinct from 'record' and of_hyperparameters.hash is null and of_data.hash is null and data_hash is not null
         and grouped.hyperparameters_hash is not null as is_identity_complete,
     identity_text,
     first_seen_at,

@@ -64,9 +64,12 @@ select
     {{ null_reason_map({
         'bar_close_px': "case when bar_close_px is null then 'record_lost' end",
         'bar_range_bps': "case when bar_range_bps is null then coalesce(null_reasons['bar_range_bps'], 'record_lost') end",
+        'price_change_bps': "case when price_change_bps is null then coalesce(null_reasons['price_change_bps'], 'record_lost') end",
+        'bar_volume_qty': "case when bar_volume_qty is null then coalesce(null_reasons['bar_volume_qty'], 'record_lost') end",
         'volume_ratio': "case when volume_ratio is null then coalesce(null_reasons['volume_ratio'], 'record_lost') end",
         'realized_vol': "case when realized_vol is null then coalesce(null_reasons['realized_vol'], 'record_lost') end",
         'trailing_volatility_bps': "case when trailing_return_count < 2 then 'too_few_bars' end",
+        'trailing_range_bps': "case when bar_close_px is null then 'record_lost' end",
         'funding_rate': "case when funding_rate is null then coalesce(null_reasons['funding_rate'], 'record_lost') end",
         'quoted_spread_bps': "case when quoted_spread_bps is null then 'no_order_book' end",
         'liquidity_score': "case when liquidity_score is null then coalesce(null_reasons['liquidity_score'], 'record_lost') end",

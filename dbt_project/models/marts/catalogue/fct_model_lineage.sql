@@ -2,6 +2,8 @@
 -- after. Gains are above zero when the new one is better.
 with repros as (select * from {{ ref('stg_repro') }} where bot is not null),
 
+model_versions as (select * from {{ ref('model_versions') }}),
+
 models as (select * from {{ ref('dim_models') }}),
 
 sessions as (select * from {{ ref('fct_training_sessions') }}),
@@ -30,16 +32,19 @@ deployed as (
         count(*) as record_count,
         bool_or(repros.is_synthetic) as is_synthetic
     from repros
+    left join model_versions
+        on repros.emitted_at >= model_versions.valid_from
+        and repros.emitted_at < coalesce(model_versions.valid_until, timestamptz 'infinity')
     inner join models
         on models.source_system = 'metastacker'
+        -- a record without a name is of the model configured at its time, not of one that another record names
+        and models.model_name is not distinct from coalesce(repros.model_version, model_versions.model_version)
         and models.features is not distinct from repros.feature_version
         and models.hyperparameters_hash is not distinct from
             case when repros.null_reasons['hyperparams_hash'] = 'source_default' then '99914b93' else repros.hyperparams_hash end
         and models.data_hash is not distinct from repros.data_hash
         and models.data_started_at is not distinct from repros.configured_train_start_at
         and models.data_ended_at is not distinct from repros.configured_train_end_at
-        and repros.emitted_at between models.first_seen_at and models.last_seen_at
-        and (repros.model_version is null or repros.model_version = models.model_name)
     group by all
 ),
 

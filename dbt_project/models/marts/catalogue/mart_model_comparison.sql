@@ -44,8 +44,8 @@ select
     end as gain_null_reason,
     case
         when gain is null then null
-        when gain >= significant_from then 'improved'
-        when gain <= -significant_from then 'worse'
+        when round(gain, 12) >= significant_from then 'improved'
+        when round(gain, 12) <= -significant_from then 'worse'
         else 'unchanged'
     end as change,
     -- the source calls a model improved that is better in one figure, however much worse in another
@@ -55,7 +55,7 @@ select
         case when auc_after < {{ var('readiness_min_auc') }} then 'auc' end,
         case when ece_after > {{ var('readiness_max_ece') }} then 'ece' end,
         case when sample_count < {{ var('readiness_min_samples') }} then 'samples' end,
-        case when auc_gain < -{{ var('readiness_max_auc_fall') }} then 'auc_fall' end
+        case when round(auc_gain, 12) < -{{ var('readiness_max_auc_fall') }} then 'auc_fall' end
     ], lambda rule: rule is not null) as failed_readiness_rules,
     is_synthetic
 from figures

@@ -83,10 +83,10 @@ select
     mean_confidence_prob,
     auc_score,
     {{ null_reason_map({
-        'win_rate': "case when win_rate is null then 'no_win_and_no_loss' end",
-        'mean_return_bps': "case when mean_return_bps is null then 'no_return' end",
+        'win_rate': "case when win_rate is null then case basis when 'training' then 'not_logged' else 'no_win_and_no_loss' end end",
+        'mean_return_bps': "case when mean_return_bps is null then case basis when 'training' then 'not_logged' else 'no_return' end end",
         'mean_confidence_prob': "case when mean_confidence_prob is null then 'not_logged' end",
-        'auc_score': "case when auc_score is null then 'no_training_of_the_regime' end",
+        'auc_score': "case when auc_score is null then case basis when 'training' then 'not_logged' else 'trades_have_no_auc' end end",
     }) }} as null_reasons,
     is_synthetic
 from performances
