@@ -1,0 +1,34 @@
+"""Seeds in a warehouse that an older release filled."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+
+PROJECT = Path(__file__).parents[2] / "dbt_project"
+
+
+def test_a_seed_with_other_columns_replaces_the_one_of_an_older_release(tmp_path: Path) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("create schema staging")
+        connection.execute("create table staging.guards as select 'gone' as guard, 1 as dropped_column")
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).parent / "dbt"), "--quiet", "seed", "--select", "guards", "--profiles-dir", "."),
+            *("--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path)),
+        ],
+        cwd=PROJECT,
+        env=os.environ | {"WAREHOUSE_PATH": str(warehouse)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        guards = connection.execute("select distinct guard from staging.guards").fetchall()
+        columns = [name for name, *_ in connection.execute("describe staging.guards").fetchall()]
+    assert "dropped_column" not in columns
+    assert ("spread_guard",) in guards and ("gone",) not in guards
