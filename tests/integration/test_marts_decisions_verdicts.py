@@ -142,20 +142,25 @@ def test_turning_the_polarity_gives_the_complement(compiled: Callable[[str], str
 
 
 @pytest.mark.parametrize(
-    ("changes", "is_error"),
+    ("copied", "changes", "is_error"),
     [
-        ({}, True),
-        ({"valid_from": "2026-01-01"}, True),
-        ({"code_versions": "B C"}, True),
-        ({"code_versions": "C"}, False),
-        ({"guard": "another"}, False),
-        ({"guard": "another", "valid_from": "2026-01-01", "valid_to": "2026-01-01"}, True),
+        ("guard = 'confidence'", {}, True),
+        ("guard = 'confidence'", {"valid_from": "2026-01-01"}, True),
+        ("guard = 'confidence'", {"code_versions": "B C"}, True),
+        ("guard = 'confidence'", {"code_versions": "C"}, False),
+        ("guard = 'confidence'", {"guard": "another"}, False),
+        ("guard = 'confidence'", {"source_system": "huracan"}, False),
+        ("guard = 'confidence'", {"guard": "another", "valid_from": "2026-01-01", "valid_to": "2026-01-01"}, True),
+        ("guard = 'spread_gate' and bots = 'scalp'", {"bots": "runner"}, True),
+        ("guard = 'spread_gate' and bots = 'scalp'", {"bots": "swing"}, False),
+        ("guard = 'cost_gate' and valid_to = date '2025-11-02'", {"valid_from": "2025-11-02", "valid_to": "2025-11-03"}, True),
     ],
 )
 def test_two_limits_valid_at_once_are_an_error(
     compiled: Callable[[str], str],
     connection: duckdb.DuckDBPyConnection,
     repository: Path,
+    copied: str,
     changes: dict[str, str],
     is_error: bool,
 ) -> None:
@@ -168,7 +173,7 @@ def test_two_limits_valid_at_once_are_an_error(
     connection.execute(
         f"""
         insert into warehouse.staging.guards
-        select * {f"replace ({replaced})" if replaced else ""} from warehouse.staging.guards where guard = 'confidence'
+        select * {f"replace ({replaced})" if replaced else ""} from warehouse.staging.guards where {copied}
         """
     )
     assert bool(connection.execute(test).fetchall()) == is_error

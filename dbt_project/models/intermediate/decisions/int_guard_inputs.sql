@@ -11,6 +11,7 @@ guards as (
         string_split(bots, ' ') as bot_list,
         string_split(code_versions, ' ') as code_version_list
     from {{ ref('guards') }}
+    where source_system = 'metastacker'
 ),
 
 executions as (

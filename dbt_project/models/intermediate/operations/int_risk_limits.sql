@@ -5,7 +5,10 @@
 -- The two limits of the risk budget that were in force for each bot, rule version and day, from the guard catalogue.
 with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-guards as (select * from {{ ref('guards') }} where guard in ('daily_stop', 'adv_hour_cap')),
+guards as (
+    select * from {{ ref('guards') }}
+    where source_system = 'metastacker' and guard in ('daily_stop', 'adv_hour_cap')
+),
 
 versions as (
     select bot, run_id, symbol, decided_date_ist as date_ist, max(code_version) as code_version

@@ -22,6 +22,7 @@ guard_limits as (
         unpivot (
             select guard, unnest(string_split(coalesce(code_versions, 'A B C'), ' ')) as code_version, limit_lo, limit_hi
             from {{ ref('guards') }}
+            where source_system = 'metastacker'
         )
         on limit_lo, limit_hi
         into name parameter value value
@@ -63,11 +64,21 @@ version_changes as (
 
 gate_rows as (
     select
-        *,
-        lag(limit_value) over by_period as old_value,
+        guard as gate,
+        bots as mode,
+        limit_parameter as parameter,
+        coalesce(limit_lo, limit_hi) as limit_value,
+        limit_text,
+        valid_from,
+        pass_rate_before,
+        pass_rate_after,
+        win_rate_before,
+        win_rate_after,
+        lag(coalesce(limit_lo, limit_hi)) over by_period as old_value,
         lag(limit_text) over by_period as old_text
-    from {{ ref('gates') }}
-    window by_period as (partition by gate, mode, parameter order by valid_from nulls first)
+    from {{ ref('guards') }}
+    where source_system = 'huracan'
+    window by_period as (partition by guard, bots, limit_parameter order by valid_from nulls first)
 ),
 
 -- staging leaves out the hash of an empty object; before and after are what was logged
