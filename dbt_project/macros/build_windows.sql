@@ -4,6 +4,7 @@
 
     days        rows whose `column` lies in one of the plan's IST days of emission
     bars        rows whose `column` is the opening of one of the plan's bars
+    bar_span    rows whose `column` lies between the first and the last of them: for what is read for the kind `runs`
     fill_days   rows whose `column` lies in one of the plan's days of execution
     fills_since rows whose `column` lies on or after the first of those days: positions add up from fill to fill
     runs        rows whose `column` is one of the plan's runs; `bars`, the column with the opening of their bar, is named
@@ -27,6 +28,7 @@
 {% macro in_part(column, kind='days', bars=none) -%}
     {%- if not is_partial() -%} true
     {%- elif kind == 'bars' -%} {{ column }} in (select bar_open_at from build.bars)
+    {%- elif kind == 'bar_span' -%} {{ between_bars(column) }}
     {%- elif kind == 'fills_since' -%} {{ since_first_fill_day(column) }}
     {%- elif kind == 'runs' -%} {{ column }} in (select run_id from build.runs) {%- if bars %} and {{ between_bars(bars) }}{% endif -%}
     {%- else -%} {{ in_ranges(column, kind, 0) }}

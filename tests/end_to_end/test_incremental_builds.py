@@ -72,6 +72,10 @@ def test_ticks_with_late_lost_and_rewritten_files_equal_a_fresh_build(arrivals: 
     tick(landing, fresh)
     assert differences(warehouse, fresh) == {}
 
+    # nothing landed: what is rebuilt all the same, as the runs that may have ended, is read whole
+    tick(landing, warehouse)
+    assert differences(warehouse, fresh) == {}
+
 
 def assert_old_days_are_untouched(marked: Path) -> None:
     """The mark is still on every decision and fill of the first days, and on none of the hour that came."""

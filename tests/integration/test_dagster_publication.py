@@ -65,7 +65,7 @@ def test_one_failed_check_refuses_publication_in_one_sentence(con: duckdb.DuckDB
     with pytest.raises(dg.Failure) as raised:
         refuse(results_of_run(con, "run"), [], PUBLISHED)
     text = str(raised.value.description)
-    assert "staging.stg_signals: broken failed and 1 more checks" in text
+    assert "staging.stg_signals: broken failed and 1 more check (" in text
     assert "version before it in data/published" in text
     assert "Mend it." in text
 

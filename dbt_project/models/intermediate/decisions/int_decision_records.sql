@@ -31,7 +31,7 @@ raw_intents as (
             lambda flag: json_extract_string(record, '$.reason_codes.' || flag) = 'true'
         )[1] as seed_veto_flag
     from {{ source('raw', 'order_intent') }}
-    where {{ in_part('bar_open_at', 'bars') }}
+    where {{ in_part('bar_open_at', 'bar_span') }}
 ),
 
 features as (select * from {{ ref('stg_feature_log') }} where {{ in_runs() }} and decision_id is not null),

@@ -36,7 +36,8 @@ with records as (
         on raw.source_file = staged.source_file and raw.line_no = staged.line_no
     where
         {{ in_part('coalesce(staged.emitted_at, staged.bar_open_at)', 'record_days') }}
-        and ({{ in_part('raw.bar_open_at', 'bars') }} or {{ in_part('raw.bar_open_at', 'record_days') }})
+        -- only to read less: a bar of a day is decided within two days, which is what its successor takes to end
+        and {{ near_part('raw.bar_open_at', 50, 'record_days') }}
     {{ "union all" if not loop.last }}
     {%- endfor %}
 )
