@@ -58,9 +58,8 @@ def table(lines: Sequence[Sequence[str | int]]) -> str:
 def next_commands(settings: Settings) -> list[str]:
     """Three commands that make sense after a run."""
     at = "" if settings.data == REPOSITORY / "data" else f" DATA={settings.data}"
-    query = f"duckdb.connect('{settings.warehouse}', read_only=True).sql('from ops.day_reconciliation').show()"
     return [
         f"make ui{at}    # lineage, checks, schedules in the browser",
         f"make run{at}   # again: takes in what has landed meanwhile",
-        f'.venv/bin/python -c "import duckdb; {query}"',
+        f"make sql{at}   # ask the marts: reads the published version, writes nothing",
     ]
