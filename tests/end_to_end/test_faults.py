@@ -248,6 +248,7 @@ def test_kill_9_in_a_backfill(house: House, fresh: House, whole: Path) -> None:
     assert_sound(house, fresh)
 
 
+@pytest.mark.long
 def test_dbt_that_breaks_in_the_middle_leaves_the_last_good_version(
     house: House, fresh: House, whole: Path, tmp_path: Path
 ) -> None:
@@ -264,3 +265,30 @@ def test_dbt_that_breaks_in_the_middle_leaves_the_last_good_version(
     assert "dbt could not build fct_decisions" in sentence
     assert house.published_rows() == before
     assert_sound(house, fresh)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("free_mb", [1, 12, 40])
+def test_a_disk_that_fills_up_in_a_tick_leaves_the_last_good_version(
+    house: House, fresh: House, whole: Path, tmp_path: Path, free_mb: int
+) -> None:
+    aside = tmp_path / "aside"
+    shutil.move(house.data, aside)
+    house.data.mkdir()
+    size = sum(file.stat().st_blocks * 512 for file in aside.rglob("*")) + free_mb * 1_000_000
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(house.data)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        shutil.copytree(aside, house.data, dirs_exist_ok=True)
+        before = house.published_rows()
+        shutil.copytree(whole, house.landing, dirs_exist_ok=True)
+        failed = house.tick()
+        assert failed.returncode != 0
+        assert any(text.startswith("error: ") for text in failed.stderr.splitlines()), failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert house.published_rows() == before
+        subprocess.run(["mount", "-o", "remount,size=4g", str(house.data)], check=True)
+        assert_sound(house, fresh)
+    finally:
+        subprocess.run(["umount", str(house.data)], check=True)

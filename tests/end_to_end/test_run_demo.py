@@ -50,6 +50,7 @@ def test_every_file_and_staged_row_says_that_it_is_synthetic(data: Path) -> None
         assert con.sql("select bool_and(is_synthetic) from staging.stg_signals").fetchone() == (True,)
 
 
+@pytest.mark.long
 def test_a_grown_file_is_read_on_from_its_old_end_and_nothing_else_is_read(data: Path, repository: Path) -> None:
     grown = sorted((data / "landing").glob(FILLS))[-1]
     last = gzip.decompress(grown.read_bytes()).splitlines()[-1]
