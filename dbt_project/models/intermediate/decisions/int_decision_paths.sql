@@ -48,7 +48,8 @@ versioned as (
 with_thresholds as (
     select
         versioned.*,
-        greatest(p_up_prob, p_down_prob) as model_confidence,
+        -- greatest() ignores NULL, so both are asked for
+        case when p_up_prob is not null and p_down_prob is not null then greatest(p_up_prob, p_down_prob) end as model_confidence,
         abs(s_model) as model_strength,
         p_up_prob + p_down_prob as p_non_neutral,
         greatest(p_up_prob, p_down_prob) / nullif(p_up_prob + p_down_prob, 0) as direction_confidence,

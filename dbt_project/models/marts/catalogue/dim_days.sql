@@ -1,5 +1,5 @@
 -- A calendar, so that metrics of the semantic layer can be given for days without events.
-with days as (select unnest(range(date '2025-01-01', date '2035-01-01', interval 1 day)) as instant)
+with days as (select unnest(range(date '{{ var('calendar_from') }}', date '{{ var('calendar_until') }}', interval 1 day)) as instant)
 
 select
     cast(instant as date) as date_day,

@@ -26,6 +26,7 @@ summed as (
     having trade_count is not null
 ),
 
+-- what is written of a regime is free of form: a word where a number belongs was not logged
 trained as (
     select
         sessions.*,
@@ -59,12 +60,12 @@ performances as (
         regime,
         date_ist,
         session_id,
-        cast(regime_performance -> regime ->> 'n' as bigint),
-        cast(regime_performance -> regime ->> 'n' as bigint),
-        cast(regime_performance -> regime ->> 'win_rate' as double),
-        cast(regime_performance -> regime ->> 'avg_return_bps' as double),
-        cast(regime_performance -> regime ->> 'avg_confidence' as double),
-        cast(regime_performance -> regime ->> 'auc' as double),
+        try_cast(regime_performance -> regime ->> 'n' as bigint),
+        try_cast(regime_performance -> regime ->> 'n' as bigint),
+        try_cast(regime_performance -> regime ->> 'win_rate' as double),
+        try_cast(regime_performance -> regime ->> 'avg_return_bps' as double),
+        try_cast(regime_performance -> regime ->> 'avg_confidence' as double),
+        try_cast(regime_performance -> regime ->> 'auc' as double),
         is_synthetic
     from trained
 )
@@ -83,10 +84,12 @@ select
     mean_confidence_prob,
     auc_score,
     {{ null_reason_map({
-        'win_rate': "case when win_rate is null then case basis when 'training' then 'not_logged' else 'no_win_and_no_loss' end end",
-        'mean_return_bps': "case when mean_return_bps is null then case basis when 'training' then 'not_logged' else 'no_return' end end",
+        'n': "case when n is null then 'not_logged' end",
+        'judged_count': "case when judged_count is null then 'not_logged' end",
+        'win_rate': "case when win_rate is null then if(basis = 'training', 'not_logged', 'no_win_and_no_loss') end",
+        'mean_return_bps': "case when mean_return_bps is null then if(basis = 'training', 'not_logged', 'no_return') end",
         'mean_confidence_prob': "case when mean_confidence_prob is null then 'not_logged' end",
-        'auc_score': "case when auc_score is null then case basis when 'training' then 'not_logged' else 'trades_have_no_auc' end end",
+        'auc_score': "case when auc_score is null then if(basis = 'training', 'not_logged', 'no_training_of_the_regime') end",
     }) }} as null_reasons,
     is_synthetic
 from performances
