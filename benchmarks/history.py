@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.process import REPOSITORY, python
+from raw_loaders.dictionary import load_dictionary
 
 START = dt.date(2025, 11, 21)
 _STAMP = re.compile(rb'"ts_ist": ?"([^"]+)"')
@@ -36,8 +37,9 @@ class History:
 
     def _hold_back(self, path: Path) -> None:
         kept, held, newest = [], [], None
+        delay = self._delay(path)
         for record, text in _records(path):
-            written_at = dt.datetime.fromisoformat(_STAMP.findall(text)[-1].decode())
+            written_at = dt.datetime.fromisoformat(_STAMP.findall(text)[-1].decode()) + delay
             newest = max(newest or written_at, written_at)
             if newest < self.cuts[0]:
                 kept.append(record)
@@ -46,6 +48,15 @@ class History:
         if held:
             self.held[path] = held
             path.write_bytes(b"".join(kept)) if kept else path.unlink()
+
+    def _delay(self, path: Path) -> dt.timedelta:
+        """What to add to a stamp for the moment the record was written: some streams are stamped with the opening of their bar."""
+        dictionary = load_dictionary()
+        stream = dictionary.streams.get(path.name.split(".")[0])
+        if stream is None or stream.clock == "emitted_at":
+            return dt.timedelta(0)
+        # a bar is decided within a minute of its end
+        return dt.timedelta(seconds=dictionary.bots[path.relative_to(self.landing).parts[0]] + 60)
 
     def arrive(self) -> int:
         """Let the next hour arrive by appending to its files. Returns the bytes that came."""

@@ -147,6 +147,7 @@ def test_a_record_not_staged_staged_twice_or_invented_fails(con: duckdb.DuckDBPy
 
 def test_a_row_without_bot_fails_unless_records_were_lost_that_day(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("update staging.stg_hyperliquid_fills set bot = null where line_no = 1")
+    con.execute("update raw.files set lines = lines + 100")
     explained = check_attributed(con, STREAM, KEY)
     con.execute("update raw.files set bytes_damaged = 0, rejected = 0")
     unexplained = check_attributed(con, STREAM, KEY)
@@ -154,6 +155,22 @@ def test_a_row_without_bot_fails_unless_records_were_lost_that_day(con: duckdb.D
     assert explained.severity == dg.AssetCheckSeverity.WARN
     assert not unexplained.passed
     assert unexplained.severity == dg.AssetCheckSeverity.ERROR
+
+
+def test_a_row_without_bot_at_the_end_of_a_file_fails_only_after_the_next_load(
+    con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path
+) -> None:
+    con.execute("update staging.stg_hyperliquid_fills set bot = null where line_no = 3")
+    con.execute("update raw.files set bytes_damaged = 0, rejected = 0")
+    assert check_attributed(con, STREAM, KEY).severity == dg.AssetCheckSeverity.WARN
+    con.close()
+    put(landing, FILLS.replace("11-21", "11-23"), member(line(fill(6))))
+    load_landing(landing, tmp_path / "warehouse.duckdb")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as again:
+        again.execute("update raw.files set bytes_damaged = 0, rejected = 0")
+        later = check_attributed(again, STREAM, KEY)
+    assert not later.passed
+    assert later.severity == dg.AssetCheckSeverity.ERROR
 
 
 def test_a_check_shows_ten_failing_rows_at_most_and_counts_them_all(con: duckdb.DuckDBPyConnection) -> None:
