@@ -50,7 +50,7 @@ class History:
             path.write_bytes(b"".join(kept)) if kept else path.unlink()
 
     def _delay(self, path: Path) -> dt.timedelta:
-        """What to add to a stamp for the moment the record was written: some streams are stamped with the opening of their bar."""
+        """What to add to a stamp for the moment of writing: some streams are stamped with the opening of their bar."""
         dictionary = load_dictionary()
         stream = dictionary.streams.get(path.name.split(".")[0])
         if stream is None or stream.clock == "emitted_at":

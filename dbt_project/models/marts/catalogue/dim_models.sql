@@ -71,7 +71,7 @@ grouped as (
     select
         source_system,
         identity_text,
-        -- all of these are parts of the identity, so one value each
+        -- all of these but the method are parts of the identity, so one value each
         max(model_name) as model_name,
         max(model_name_method) as model_name_method,
         max(features) as features,
@@ -107,8 +107,9 @@ select
     data_ended_at,
     data_period_method,
     -- two models whose parts are placeholders may share an id and yet differ
-    model_name_method is not distinct from 'record' and of_hyperparameters.hash is null and of_data.hash is null and data_hash is not null
-        and grouped.hyperparameters_hash is not null as is_identity_complete,
+    coalesce(model_name_method = 'record', false) and features is not null
+        and grouped.hyperparameters_hash is not null and of_hyperparameters.hash is null
+        and data_hash is not null and of_data.hash is null as is_identity_complete,
     identity_text,
     first_seen_at,
     last_seen_at,

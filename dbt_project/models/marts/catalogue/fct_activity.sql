@@ -1,5 +1,16 @@
 -- One feed of everything that happened, in order. Ties are ordered by kind and id, so the feed is the same each time.
-with events as (
+with runs as (
+    select
+        *,
+        list_aggregate(bots, 'string_agg', ' ') as subject,
+        coalesce(run_kind, 'run without decision') || coalesce(' of bots ' || list_aggregate(bots, 'string_agg', ', '), '') as title,
+        -- as long as a run may go on, its last record is not its end; a one-shot start is over with its only bar
+        coalesce(run_kind = 'offline_smoke', false)
+            or last_emitted_at < max(last_emitted_at) over () - to_seconds({{ var('run_end_after_seconds') }}) as has_run_ended
+    from {{ ref('dim_runs') }}
+),
+
+events as (
     select filled_at as happened_at, 'fill' as kind, 'normal' as priority, bot as subject, fill_id as event_key,
         side || ' ' || format('{:.6g}', cast(qty as double)) || ' ' || symbol || ' at ' || format('{:.6g}', cast(price as double))
             || case when is_forced then ' (validation)' else '' end as message,
@@ -29,13 +40,13 @@ with events as (
     from {{ ref('fct_config_changes') }}
     where coalesce(first_seen_at, effective_at) is not null and evidence = 'logged'
     union all
-    select first_emitted_at, 'run_started', 'normal', list_aggregate(bots, 'string_agg', ' '), run_id || '/start',
-        coalesce(run_kind, 'run without decision') || ' of bots ' || list_aggregate(bots, 'string_agg', ', '), 'dim_runs', is_synthetic
-    from {{ ref('dim_runs') }}
+    select first_emitted_at, 'run_started', 'normal', subject, run_id || '/start', title, 'dim_runs', is_synthetic
+    from runs
     union all
-    select last_emitted_at, 'run_ended', 'debug', list_aggregate(bots, 'string_agg', ' '), run_id || '/end',
+    select last_emitted_at, 'run_ended', 'debug', subject, run_id || '/end',
         'last record of ' || decision_count || ' decisions', 'dim_runs', is_synthetic
-    from {{ ref('dim_runs') }}
+    from runs
+    where has_run_ended
     union all
     select trained_at, 'model_update', 'normal', model_name, session_id,
         model_name || ' trained' || coalesce(', AUC ' || format('{:.4f}', auc_score), ''), 'fct_training_sessions', is_synthetic

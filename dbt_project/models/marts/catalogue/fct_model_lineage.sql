@@ -17,7 +17,7 @@ qualities as (
     group by bot, grain_key
 ),
 
--- bots name their parts in repro; the identity of each record is that of dim_models
+-- bots name their parts in repro; the identity of each record is that of dim_models, and so is the name where none was logged
 deployed as (
     select
         repros.bot,
@@ -27,6 +27,8 @@ deployed as (
         models.features,
         models.hyperparameters_hash,
         models.data_hash,
+        models.data_started_at,
+        models.data_ended_at,
         min(repros.emitted_at) as first_seen_at,
         max(repros.emitted_at) as last_seen_at,
         count(*) as record_count,
@@ -37,15 +39,33 @@ deployed as (
         and repros.emitted_at < coalesce(model_versions.valid_until, timestamptz 'infinity')
     inner join models
         on models.source_system = 'metastacker'
-        -- a record without a name is of the model configured at its time, not of one that another record names
-        and models.model_name is not distinct from coalesce(repros.model_version, model_versions.model_version)
         and models.features is not distinct from repros.feature_version
         and models.hyperparameters_hash is not distinct from
             case when repros.null_reasons['hyperparams_hash'] = 'source_default' then '99914b93' else repros.hyperparams_hash end
         and models.data_hash is not distinct from repros.data_hash
         and models.data_started_at is not distinct from repros.configured_train_start_at
         and models.data_ended_at is not distinct from repros.configured_train_end_at
+        and models.model_name is not distinct from coalesce(repros.model_version, model_versions.model_version)
     group by all
+),
+
+-- quality is known by commit: what several models did at one commit cannot be told apart
+commits as (select bot, git_sha, count(*) as model_count from deployed group by bot, git_sha),
+
+judged as (
+    select
+        commits.bot,
+        commits.git_sha,
+        commits.model_count,
+        qualities.symbol_count,
+        qualities.n_used,
+        commits.model_count = 1 and qualities.symbol_count = 1 as is_of_one_model_and_symbol,
+        qualities.ic,
+        qualities.ece,
+        qualities.brier,
+        qualities.hit_share
+    from commits
+    left join qualities on commits.bot = qualities.bot and commits.git_sha = qualities.git_sha
 ),
 
 ordered as (
@@ -57,7 +77,9 @@ ordered as (
         lag(model_name) over in_time as previous_model_name,
         lag(features) over in_time as previous_features,
         lag(hyperparameters_hash) over in_time as previous_hyperparameters_hash,
-        lag(data_hash) over in_time as previous_data_hash
+        lag(data_hash) over in_time as previous_data_hash,
+        lag(data_started_at) over in_time as previous_data_started_at,
+        lag(data_ended_at) over in_time as previous_data_ended_at
     from deployed
     window in_time as (partition by bot order by first_seen_at, git_sha, model_id)
 ),
@@ -77,33 +99,38 @@ bot_lineage as (
             case when model_name is distinct from previous_model_name then 'model' end,
             case when features is distinct from previous_features then 'features' end,
             case when hyperparameters_hash is distinct from previous_hyperparameters_hash then 'hyperparameters' end,
-            case when data_hash is distinct from previous_data_hash then 'data' end
+            case
+                when data_hash is distinct from previous_data_hash
+                    or data_started_at is distinct from previous_data_started_at
+                    or data_ended_at is distinct from previous_data_ended_at then 'data'
+            end
         ], lambda part: part is not null) else [] end as changed_parts,
         first_seen_at,
         last_seen_at,
         record_count,
         before.n_used as n_before,
         after.n_used as n_after,
-        case when before.symbol_count = 1 then before.ic end as ic_before,
-        case when after.symbol_count = 1 then after.ic end as ic_after,
+        case when before.is_of_one_model_and_symbol then before.ic end as ic_before,
+        case when after.is_of_one_model_and_symbol then after.ic end as ic_after,
         cast(null as double) as auc_before,
         cast(null as double) as auc_after,
-        case when before.symbol_count = 1 then before.ece end as ece_before,
-        case when after.symbol_count = 1 then after.ece end as ece_after,
-        case when before.symbol_count = 1 then before.brier end as brier_before,
-        case when after.symbol_count = 1 then after.brier end as brier_after,
-        case when before.symbol_count = 1 then before.hit_share end as hit_share_before,
-        case when after.symbol_count = 1 then after.hit_share end as hit_share_after,
+        case when before.is_of_one_model_and_symbol then before.ece end as ece_before,
+        case when after.is_of_one_model_and_symbol then after.ece end as ece_after,
+        case when before.is_of_one_model_and_symbol then before.brier end as brier_before,
+        case when after.is_of_one_model_and_symbol then after.brier end as brier_after,
+        case when before.is_of_one_model_and_symbol then before.hit_share end as hit_share_before,
+        case when after.is_of_one_model_and_symbol then after.hit_share end as hit_share_after,
         case
             when version_no = 1 then 'first_version'
+            when after.model_count > 1 or before.model_count > 1 then 'several_models_at_one_commit'
             when after.symbol_count > 1 or before.symbol_count > 1 then 'several_symbols'
             when coalesce(before.n_used, 0) < {{ var('correlation_min_count') }} then 'too_few_predictions_before'
             when coalesce(after.n_used, 0) < {{ var('correlation_min_count') }} then 'too_few_predictions_after'
         end as delta_null_reason,
         is_synthetic
     from ordered
-    left join qualities as after on ordered.bot = after.bot and ordered.git_sha = after.git_sha
-    left join qualities as before on ordered.bot = before.bot and ordered.previous_git_sha = before.git_sha
+    left join judged as after on ordered.bot = after.bot and ordered.git_sha = after.git_sha
+    left join judged as before on ordered.bot = before.bot and ordered.previous_git_sha = before.git_sha
 ),
 
 training_lineage as (
@@ -120,7 +147,11 @@ training_lineage as (
             case when later.model_name <> earlier.model_name then 'model' end,
             case when later.feature_names <> earlier.feature_names then 'features' end,
             case when later.hyperparameters_hash <> earlier.hyperparameters_hash then 'hyperparameters' end,
-            case when later.data_hash is distinct from earlier.data_hash then 'data' end
+            case
+                when later.data_hash is distinct from earlier.data_hash
+                    or later.data_started_at is distinct from earlier.data_started_at
+                    or later.data_ended_at is distinct from earlier.data_ended_at then 'data'
+            end
         ], lambda part: part is not null) else [] end as changed_parts,
         later.trained_at as first_seen_at,
         later.trained_at as last_seen_at,

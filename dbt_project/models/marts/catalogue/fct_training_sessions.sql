@@ -76,7 +76,7 @@ select
     case when previous_session_id is not null then
         list_sum([
             cast(abs(
-                coalesce(cast(feature_importance ->> name as double), 0) - coalesce(cast(previous_importance ->> name as double), 0)
+                coalesce(try_cast(feature_importance ->> name as double), 0) - coalesce(try_cast(previous_importance ->> name as double), 0)
             ) as decimal(38, 15))
             for name in list_sort(list_distinct(feature_names || previous_feature_names))
         ])::double

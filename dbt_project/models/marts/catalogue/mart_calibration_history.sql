@@ -26,10 +26,11 @@ updates as (
     select
         source_file,
         line_no,
-        cast(calibration_bins -> 'edges' as double[]) as edges,
-        cast(calibration_bins -> 'counts' as bigint[]) as counts,
-        cast(calibration_bins -> 'accuracies' as double[]) as accuracies,
-        cast(calibration_bins -> 'confidences' as double[]) as confidences
+        -- what is no list of numbers is no list
+        try_cast(calibration_bins -> 'edges' as double[]) as edges,
+        try_cast(calibration_bins -> 'counts' as bigint[]) as counts,
+        try_cast(calibration_bins -> 'accuracies' as double[]) as accuracies,
+        try_cast(calibration_bins -> 'confidences' as double[]) as confidences
     from {{ ref('stg_model_update') }}
 ),
 
@@ -82,6 +83,18 @@ filled as (
         list_filter(bins, lambda bin: bin.n > 0) as used_bins,
         list_sum([bin.n for bin in bins])::bigint as n
     from measured
+),
+
+-- predictions whose bin says no accuracy or confidence would count as without error
+explained as (
+    select
+        *,
+        case
+            when coalesce(n, 0) = 0 then 'no_bins'
+            when len(list_filter(used_bins, lambda bin: bin.accuracy is null or bin.confidence is null)) > 0 then 'incomplete_bin'
+        end as ece_null_reason,
+        [{'n': bin.n, 'gap': abs(bin.accuracy - bin.confidence)} for bin in used_bins] as gaps
+    from filled
 )
 
 select
@@ -93,21 +106,21 @@ select
     date_ist,
     coalesce(n, 0) as n,
     len(used_bins) as bin_count,
-    cast({{ ratio("list_sum([cast(bin.n * abs(bin.accuracy - bin.confidence) as decimal(38, 12)) for bin in used_bins])", 'n') }} as double)
-        as ece,
-    list_max([abs(bin.accuracy - bin.confidence) for bin in used_bins if bin.n >= {{ var('calibration_bin_min_count') }}]) as mce,
-    list_max([abs(bin.accuracy - bin.confidence) for bin in used_bins]) as mce_any_bin,
+    case when ece_null_reason is null then
+        cast({{ ratio("list_sum([cast(bin.n * bin.gap as decimal(38, 12)) for bin in gaps])", 'n') }} as double)
+    end as ece,
+    case when ece_null_reason is null then
+        list_max([bin.gap for bin in gaps if bin.n >= {{ var('calibration_bin_min_count') }}])
+    end as mce,
+    case when ece_null_reason is null then list_max([bin.gap for bin in gaps]) end as mce_any_bin,
     brier_score,
     class_count,
-    case when coalesce(n, 0) = 0 then 'no_bins' end as ece_null_reason,
-    case
-        when coalesce(n, 0) = 0 then 'no_bins'
-        when mce is null then 'no_bin_with_minimum_count'
-    end as mce_null_reason,
+    ece_null_reason,
+    coalesce(ece_null_reason, case when mce is null then 'no_bin_with_minimum_count' end) as mce_null_reason,
     logged_ece,
     logged_mce,
     abs(ece - logged_ece) <= 0.0001 as is_ece_reproduced,
     calibration_method,
     cast(to_json(bins) as json) as bins,
     is_synthetic
-from filled
+from explained

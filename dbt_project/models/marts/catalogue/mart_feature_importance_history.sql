@@ -20,7 +20,7 @@ importances as (
 ),
 
 valued as (
-    select * exclude (feature_importance), cast(feature_importance ->> feature_name as double) as importance from importances
+    select * exclude (feature_importance), try_cast(feature_importance ->> feature_name as double) as importance from importances
 ),
 
 ranked as (
@@ -46,6 +46,7 @@ select
     case
         when later.previous_session_id is null then 'no_previous_training'
         when earlier.session_id is null then 'new_feature'
+        when earlier.importance is null then 'not_logged'
     end as previous_null_reason,
     later.is_synthetic
 from ranked as later

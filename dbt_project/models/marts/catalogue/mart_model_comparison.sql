@@ -2,12 +2,9 @@
 -- AUC, so their readiness stays unknown unless another rule fails.
 with lineage as (select * from {{ ref('fct_model_lineage') }}),
 
-sessions as (select model_id, max(processed_sample_count) as processed_sample_count from {{ ref('fct_training_sessions') }} group by model_id),
-
 figures as (
     select
         lineage.*,
-        coalesce(sessions.processed_sample_count, n_after) as sample_count,
         unnest([
             {'figure': 'ic', 'before': ic_before, 'after': ic_after, 'gain': ic_gain, 'direction': 'higher', 'significant_from': 0.02},
             {'figure': 'auc', 'before': auc_before, 'after': auc_after, 'gain': auc_gain, 'direction': 'higher', 'significant_from': 0.01},
@@ -16,7 +13,6 @@ figures as (
             {'figure': 'hit_share', 'before': hit_share_before, 'after': hit_share_after, 'gain': hit_share_gain, 'direction': 'higher', 'significant_from': 0.01}
         ], recursive := true)
     from lineage
-    left join sessions on lineage.model_id = sessions.model_id and lineage.source_system = 'huracan'
 )
 
 select
@@ -40,22 +36,23 @@ select
     n_after,
     case
         when delta_null_reason is not null then delta_null_reason
+        when gain is null and source_system = 'metastacker' and figure <> 'auc' then 'no_statistic_before_or_after'
         when gain is null then 'not_logged'
     end as gain_null_reason,
     case
         when gain is null then null
-        when round(gain, 12) >= significant_from then 'improved'
-        when round(gain, 12) <= -significant_from then 'worse'
+        when round(gain, 9) >= significant_from then 'improved'
+        when round(gain, 9) <= -significant_from then 'worse'
         else 'unchanged'
     end as change,
     -- the source calls a model improved that is better in one figure, however much worse in another
     bool_or(gain > 0) over (partition by lineage_id) as seed_is_improved,
-    {{ is_model_ready('auc_after', 'ece_after', 'sample_count', 'auc_gain') }} as is_ready,
+    {{ is_model_ready('auc_after', 'ece_after', 'n_after', 'auc_gain') }} as is_ready,
     list_filter([
         case when auc_after < {{ var('readiness_min_auc') }} then 'auc' end,
         case when ece_after > {{ var('readiness_max_ece') }} then 'ece' end,
-        case when sample_count < {{ var('readiness_min_samples') }} then 'samples' end,
-        case when round(auc_gain, 12) < -{{ var('readiness_max_auc_fall') }} then 'auc_fall' end
+        case when n_after < {{ var('readiness_min_samples') }} then 'samples' end,
+        case when round(auc_gain, 9) < -{{ var('readiness_max_auc_fall') }} then 'auc_fall' end
     ], lambda rule: rule is not null) as failed_readiness_rules,
     is_synthetic
 from figures
