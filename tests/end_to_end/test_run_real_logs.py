@@ -125,6 +125,7 @@ def test_a_second_run_reads_no_byte_and_changes_no_row(copied: Ran, repository: 
     assert snapshot(copied.settings.warehouse, tables) == before
 
 
+@pytest.mark.long
 def test_a_range_of_hours_is_one_run_with_the_range_as_its_window(copied: Ran) -> None:
     defs = build_definitions(copied.settings)
     result = execute(copied.settings, defs, "hourly", Span("2025-11-21-12:00", "2025-11-21-14:00"))
