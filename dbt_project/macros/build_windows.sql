@@ -57,15 +57,15 @@
 {%- endmacro %}
 
 {#
-    Tests of single rows and of keys look at the part that the build wrote when the caller asks for it (environment variable
-    DBT_ENV_CUSTOM_ENV_TESTED=part), so that the tests of a tick cost the same with a year behind it. All others, which hold
-    a table against another one, look at all of it; and so does every test of a run that does not ask.
+    Tests of rows and of keys, and those that hold each row against its origin, look at the part that the build wrote when the
+    caller asks for it (environment variable DBT_ENV_CUSTOM_ENV_TESTED=part), so that the tests of a tick cost the same with a
+    year behind it. All others look at all of a table; and so does every test of a run that does not ask.
 #}
 {% macro is_part_tested() -%}
     {{- return(
         flags.WHICH == 'build'
         and dbt_metadata_envs.get('TESTED') == 'part'
-        and model.test_metadata.name in ['unique_key', 'holds']
+        and model.test_metadata.name in ['unique_key', 'holds', 'same_rows_as_raw', 'covers_entries', 'no_later_calibration']
         and not run_query("select is_full from build.state").rows[0][0]
     ) -}}
 {%- endmacro %}

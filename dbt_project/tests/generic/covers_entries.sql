@@ -5,8 +5,9 @@ with entered as (select entry_kind, entry_id, decision_id, source_file, line_no 
 expected as (
     select 'decision' as entry_kind, decision_id, cast(null as varchar) as source_file, cast(null as bigint) as line_no
     from {{ ref('int_decisions') }}
+    where {{ in_runs(bars='bar_open_at') }}
     union all
-    select 'execution', decision_id, source_file, line_no from {{ ref('stg_execution_log') }}
+    select 'execution', decision_id, source_file, line_no from {{ ref('stg_execution_log') }} where {{ in_runs() }}
 )
 
 (

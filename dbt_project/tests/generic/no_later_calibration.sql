@@ -1,14 +1,16 @@
 {# Leakage: the matched calibration_log record was written before the entry (at the same instant only within one burst), by
    the same run, bot and symbol; read from the records themselves, not from what the model says of them. #}
 {% test no_later_calibration(model) %}
-with signals as (select decision_id, emitted_at from {{ ref('stg_signals') }} where decision_id is not null),
+with matched as (select * from {{ model }}),
+
+signals as (select decision_id, emitted_at from {{ ref('stg_signals') }} where decision_id is not null),
 
 entries as (
-    select entries.*, coalesce(signals.emitted_at, executions.emitted_at, entries.entered_at) as recorded_at
-    from {{ model }} as entries
-    left join signals on entries.entry_kind = 'decision' and entries.decision_id = signals.decision_id
+    select matched.*, coalesce(signals.emitted_at, executions.emitted_at, matched.entered_at) as recorded_at
+    from matched
+    left join signals on matched.entry_kind = 'decision' and matched.decision_id = signals.decision_id
     left join {{ ref('stg_execution_log') }} as executions
-        on entries.source_file = executions.source_file and entries.line_no = executions.line_no
+        on matched.source_file = executions.source_file and matched.line_no = executions.line_no
 )
 
 select entries.entry_kind, entries.entry_id, entries.recorded_at, calibrations.emitted_at as calibrated_at
