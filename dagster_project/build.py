@@ -6,7 +6,7 @@ import dagster as dg
 
 from dagster_project.assets.alert_delivery import alert_delivery_asset
 from dagster_project.assets.day_reconciliation import day_reconciliation_asset
-from dagster_project.assets.dbt import dbt_definitions, mart_keys, model_key, read_manifest, whole_history_keys
+from dagster_project.assets.dbt import dbt_definitions, mart_keys, model_key, read_manifest, view_keys, whole_history_keys
 from dagster_project.assets.exports import export_assets, export_job, export_schedule
 from dagster_project.assets.keys import staging_model
 from dagster_project.assets.landing import landing_assets
@@ -37,7 +37,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     staging_keys = [key for stream in dictionary.streams if (key := model_key(manifest, staging_model(stream)))]
     each_run = [raw_checks(settings, dictionary), staging_checks(dictionary, manifest), record_checks(manifest)]
     daily_only = [stream_checks(dictionary), table_checks(dictionary, manifest)]
-    hourly_job, daily_job = jobs(each_run, daily_only, whole_history_keys(manifest))
+    hourly_job, daily_job = jobs(each_run, daily_only, whole_history_keys(manifest), view_keys(manifest))
     with warnings.catch_warnings():
         # backfill policies are "beta" by name only, and what makes a range one run
         warnings.simplefilter("ignore", dg.BetaWarning)

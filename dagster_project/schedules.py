@@ -21,13 +21,15 @@ def jobs(
     each_run: Sequence[dg.AssetChecksDefinition],
     daily_only: Sequence[dg.AssetChecksDefinition],
     whole_history: Sequence[dg.AssetKey],
+    views: Sequence[dg.AssetKey],
 ) -> list[AssetJob]:
     """The hourly job (raw, dbt, checks of what is new, publication) and the daily one (days, the models over `whole_history`,
-    all checks of whole tables, publication)."""
+    all checks of whole tables and of `views`, publication)."""
     whole = dg.AssetSelection.assets(*whole_history)
     days = dg.AssetSelection.assets(DAY_RECONCILIATION)
     publication = dg.AssetSelection.assets(PUBLISHED_MARTS)
     checks = dg.AssetSelection.checks(*each_run, *daily_only)
+    view_checks = dg.AssetSelection.checks_for_assets(*views)
     return [
         dg.define_asset_job(
             HOURLY_JOB,
@@ -35,13 +37,14 @@ def jobs(
             - days
             - whole
             - dg.AssetSelection.checks(*daily_only)
+            - view_checks
             - dg.AssetSelection.groups(EXPORT_GROUP),  # partitioned by day, and of no hurry
             executor_def=dg.in_process_executor,
             description="Take in what has landed, check it, build and test the dbt models, check that nothing is lost, publish.",
         ),
         dg.define_asset_job(
             DAILY_JOB,
-            selection=days | whole | checks | publication,
+            selection=days | whole | checks | view_checks | publication,
             executor_def=dg.in_process_executor,
             description="Reconcile IST days, build what is over all of history, check whole tables, publish.",
         ),

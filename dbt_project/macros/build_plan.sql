@@ -317,7 +317,9 @@
     union
     select emitted_date_ist
     from staging.stg_hyperliquid_fills
-    where {{ date_ist('coalesce(filled_at, emitted_at)') }} in (from build.fill_days)
+    -- comparing instants first: to tell the day of each fill there ever was would take longest of all
+    where coalesce(filled_at, emitted_at) >= (select min(date_ist) from build.fill_days) - interval 1 day
+        and {{ date_ist('coalesce(filled_at, emitted_at)') }} in (from build.fill_days)
     except
     select date_ist from build.poll_days;
 {%- endmacro %}

@@ -7,37 +7,44 @@
     bar_span    rows whose `column` lies between the first and the last of them: for what is read for the kind `runs`
     fill_days   rows whose `column` lies in one of the plan's days of execution
     fills_since rows whose `column` lies on or after the first of those days: positions add up from fill to fill
-    runs        rows whose `column` is one of the plan's runs; `bars`, the column with the opening of their bar, is named
-                where the table is large
+    runs        rows whose `column` is one of the plan's runs. Where the table is large a column is named by which the rest
+                is skipped: `bars`, the opening of their bar, or `since`, an instant that is never long before the run's
+                first record
     record_days rows whose `column` lies in one of the days of the records that are attributed anew
     run_days    rows whose `column` lies in one of the days of those runs
 
     Its SQL takes its rows with in_part(), and what it needs around them with near_part(). In a full build both are true.
+
+    It ends with an `order by` on that clock: DuckDB skips what is not in a range only where rows of one time lie together,
+    and those of a full build would lie as its joins and windows left them.
 #}
 
 {% macro get_incremental_part_sql(arguments) -%}
     {%- set part = config.require('meta')['part'] -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
-    delete from {{ arguments['target_relation'] }} where {{ in_part(part['column'], part['kind'], part.get('bars')) }};
+    delete from {{ arguments['target_relation'] }} where {{ in_part(**part) }};
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
     select {{ columns }} from {{ arguments['temp_relation'] }}
 {%- endmacro %}
 
 {# True for the rows that this build writes. `column` is an instant or a date, or a run for the kind `runs`. #}
-{% macro in_part(column, kind='days', bars=none) -%}
+{% macro in_part(column, kind='days', bars=none, since=none) -%}
     {%- if not is_partial() -%} true
     {%- elif kind == 'bars' -%} {{ column }} in (select bar_open_at from build.bars)
     {%- elif kind == 'bar_span' -%} {{ between_bars(column) }}
     {%- elif kind == 'fills_since' -%} {{ since_first_fill_day(column) }}
-    {%- elif kind == 'runs' -%} {{ column }} in (select run_id from build.runs) {%- if bars %} and {{ between_bars(bars) }}{% endif -%}
+    {%- elif kind == 'runs' -%}
+        {{ column }} in (select run_id from build.runs)
+        {%- if bars %} and {{ between_bars(bars) }}{% endif -%}
+        {%- if since %} and {{ since_first_record(since) }}{% endif -%}
     {%- else -%} {{ in_ranges(column, kind, 0) }}
     {%- endif -%}
 {%- endmacro %}
 
 {# True for the rows of the runs that this build writes. #}
-{% macro in_runs(run='run_id', bars=none) -%}
-    {{ in_part(run, 'runs', bars) }}
+{% macro in_runs(run='run_id', bars=none, since=none) -%}
+    {{ in_part(run, 'runs', bars, since) }}
 {%- endmacro %}
 
 {# True for those rows and for all within `hours` of their days. #}
@@ -65,7 +72,9 @@
     {{- return(
         flags.WHICH == 'build'
         and dbt_metadata_envs.get('TESTED') == 'part'
-        and model.test_metadata.name in ['unique_key', 'holds', 'same_rows_as_raw', 'covers_entries', 'no_later_calibration']
+        and model.test_metadata.name in [
+            'unique_key', 'one_to_one', 'holds', 'accepted_values', 'same_rows_as_raw', 'covers_entries', 'no_later_calibration',
+        ]
         and not run_query("select is_full from build.state").rows[0][0]
     ) -}}
 {%- endmacro %}
@@ -75,7 +84,7 @@
     {%- set tested = graph.nodes.get(model.attached_node) if execute else none -%}
     {%- set part = tested.config.meta.get('part') if tested and tested.config.materialized == 'incremental' else none -%}
     {%- if part and is_part_tested() -%}
-        (select * from {{ relation }} where {{ in_part(part['column'], part['kind'], part.get('bars')) }}) as tested_rows
+        (select * from {{ relation }} where {{ in_part(**part) }}) as tested_rows
     {%- else -%}
         {{ default__get_where_subquery(relation) }}
     {%- endif -%}
@@ -110,5 +119,19 @@
     {%- set first = run_query("select min(date_ist) from build.fill_days").rows[0][0] -%}
     {%- if first -%} coalesce({{ column }}, 'infinity') >= timestamptz '{{ first }} 00:00:00+05:30'
     {%- else -%} false
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    Not before the plan's runs began, as a literal, with a day to spare for what is rounded down to its bucket or day. What a run
+    lost may have been its first records: their days are days of the plan.
+#}
+{% macro since_first_record(column) -%}
+    {%- set first = run_query(
+        "select least((select min(first_emitted_at) from intermediate.int_run_spans where run_id in (select run_id from build.runs)),"
+        ~ " (select cast(min(date_ist) as timestamptz) from build.days)) - interval 1 day"
+    ).rows[0][0] -%}
+    {%- if first -%} {{ column }} >= timestamptz '{{ first }}'
+    {%- else -%} true
     {%- endif -%}
 {%- endmacro %}

@@ -19,15 +19,16 @@ EQUITY = "5m/logs/5m/pnl_equity_log/date=2025-11-24/asset=BTCUSDT/pnl_equity_log
 DAY = dt.datetime(2025, 11, 21, tzinfo=dt.UTC)
 
 
+def simulated(folder: Path, repository: Path, *arguments: str) -> Arrivals:
+    command = [sys.executable, "-m", "raw_loaders.simulate", "--out", str(folder / "tree"), "--trading", "active", *arguments]
+    subprocess.run(command, cwd=repository, check=True, capture_output=True)
+    return Arrivals(folder / "tree", folder / "landing")
+
+
 @pytest.fixture
 def arrivals(tmp_path: Path, repository: Path) -> Arrivals:
     """Eight simulated days of one replica that restarts about once a day."""
-    command = [
-        sys.executable, "-m", "raw_loaders.simulate", "--out", str(tmp_path / "tree"), "--seed", "4", "--days", "8",
-        "--runs", "1", "--trading", "active", "--third-party-fills", "60",
-    ]  # fmt: skip
-    subprocess.run(command, cwd=repository, check=True, capture_output=True)
-    return Arrivals(tmp_path / "tree", tmp_path / "landing")
+    return simulated(tmp_path, repository, "--seed", "4", "--days", "8", "--runs", "1", "--third-party-fills", "60")
 
 
 def tick(landing: Path, warehouse: Path, *arguments: str) -> None:
@@ -74,6 +75,19 @@ def test_ticks_with_late_lost_and_rewritten_files_equal_a_fresh_build(arrivals: 
 
     # nothing landed: what is rebuilt all the same, as the runs that may have ended, is read whole
     tick(landing, warehouse)
+    assert differences(warehouse, fresh) == {}
+
+
+@pytest.mark.timeout(1200)
+def test_a_tick_knows_the_replicas_of_a_bar_on_days_that_it_leaves_alone(tmp_path: Path, repository: Path) -> None:
+    """A run that starts after midnight decides bars that others decided the day before."""
+    arrivals = simulated(tmp_path, repository, "--seed", "3", "--days", "7")
+    warehouse, fresh = tmp_path / "warehouse.duckdb", tmp_path / "fresh.duckdb"
+    arrivals.until(DAY + dt.timedelta(days=6, hours=21))
+    tick(arrivals.landing, warehouse)
+    arrivals.until(DAY + dt.timedelta(days=6, hours=22))
+    tick(arrivals.landing, warehouse)
+    tick(arrivals.landing, fresh)
     assert differences(warehouse, fresh) == {}
 
 

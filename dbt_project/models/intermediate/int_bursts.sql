@@ -102,3 +102,4 @@ select
     equity_row_key
 from neighbours
 where {{ in_part('first_seen_at') }}
+order by first_seen_at

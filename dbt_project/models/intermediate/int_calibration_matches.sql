@@ -22,3 +22,4 @@ matches as (
 )
 
 select row_key, decision_id, method, unattributed_reason, bar_open_at from matches
+order by bar_open_at

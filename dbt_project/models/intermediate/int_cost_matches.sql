@@ -160,3 +160,4 @@ select
 from costs
 left join matches using (row_key)
 where {{ in_part('costs.emitted_at') }}
+order by emitted_at

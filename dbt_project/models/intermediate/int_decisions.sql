@@ -38,13 +38,16 @@ ranked as (
                 first_seen_at,
                 run_id,
                 bar_occurrence
-        ) as replica_no
+        ) as replica_no,
+        -- here and not below, where those of other days are gone already
+        count(*) over (partition by bot, symbol, bar_open_at) as replica_count
     from decisions
 )
 
 select
-    *,
+    * exclude (replica_count),
     replica_no = 1 as is_canonical,
-    count(*) over (partition by bot, symbol, bar_open_at) as replica_count
+    replica_count
 from ranked
 where {{ in_part('first_seen_at') }}
+order by first_seen_at

@@ -31,3 +31,4 @@ select
     matches.row_key, matches.decision_id, matches.method, matches.unattributed_reason, matches.bar_open_at, records.volume_share
 from matches
 inner join records using (row_key)
+order by bar_open_at

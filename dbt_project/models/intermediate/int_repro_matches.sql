@@ -62,3 +62,4 @@ select
 from records
 left join matches using (row_key)
 where {{ in_part('records.emitted_at') }}
+order by emitted_at

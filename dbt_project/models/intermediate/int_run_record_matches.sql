@@ -121,3 +121,4 @@ select
     unattributed_reason
 from matches
 where {{ in_part('emitted_at') }}
+order by emitted_at

@@ -13,7 +13,7 @@ with stream_spans as (
         run_id, min(emitted_at) as first_emitted_at, max(emitted_at) as last_emitted_at, count(*) as record_count,
         bool_or(is_synthetic) as is_synthetic
     from {{ ref('stg_' ~ stream) }}
-    where run_id is not null and {{ in_runs() }}
+    where run_id is not null and {{ in_runs(since='emitted_at') }}
     group by run_id
     {{ "union all" if not loop.last }}
     {%- endfor %}
@@ -27,3 +27,4 @@ select
     bool_or(is_synthetic) as is_synthetic
 from stream_spans
 group by run_id
+order by first_emitted_at

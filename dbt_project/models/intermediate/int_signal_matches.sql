@@ -108,3 +108,4 @@ select
 from signals
 left join matches on signals.row_key = matches.row_key
 where {{ in_part('signals.emitted_at') }}
+order by emitted_at

@@ -32,3 +32,4 @@ select
     load_id
 from {{ ref('stg_costs') }}
 where shape = 'attribution' and {{ in_part('emitted_at') }}
+order by emitted_at

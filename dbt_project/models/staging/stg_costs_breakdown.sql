@@ -36,3 +36,4 @@ select
     load_id
 from {{ ref('stg_costs') }}
 where shape = 'breakdown' and {{ in_part('emitted_at') }}
+order by emitted_at

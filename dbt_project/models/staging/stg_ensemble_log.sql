@@ -78,3 +78,4 @@ select
     is_synthetic,
     load_id
 from attributed
+order by emitted_at

@@ -100,3 +100,4 @@ select
     is_synthetic,
     load_id
 from attributed
+order by emitted_at

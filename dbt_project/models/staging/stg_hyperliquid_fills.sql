@@ -94,3 +94,4 @@ select
     is_synthetic,
     load_id
 from ranked
+order by filled_at

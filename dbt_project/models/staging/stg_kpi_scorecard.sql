@@ -104,3 +104,4 @@ select
     is_synthetic,
     load_id
 from reasoned
+order by emitted_at

@@ -125,3 +125,4 @@ select
     is_synthetic,
     load_id
 from reasoned
+order by bar_open_at

@@ -223,3 +223,4 @@ select
     is_synthetic,
     load_id
 from reasoned
+order by emitted_at

@@ -85,3 +85,4 @@ select
     is_synthetic,
     load_id
 from attributed
+order by emitted_at

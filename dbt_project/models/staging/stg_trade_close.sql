@@ -71,3 +71,4 @@ select
     typed.load_id
 from typed
 left join files on typed.source_file = files.source_file
+order by emitted_at

@@ -3,19 +3,23 @@
 {% test no_later_calibration(model) %}
 with matched as (select * from {{ model }}),
 
-signals as (select decision_id, emitted_at from {{ ref('stg_signals') }} where decision_id is not null),
+signals as (select decision_id, emitted_at from {{ ref('stg_signals') }} where decision_id is not null and {{ in_runs(since='emitted_at') }}),
+
+executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs(since='emitted_at') }}),
+
+calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs(since='emitted_at') }}),
 
 entries as (
     select matched.*, coalesce(signals.emitted_at, executions.emitted_at, matched.entered_at) as recorded_at
     from matched
     left join signals on matched.entry_kind = 'decision' and matched.decision_id = signals.decision_id
-    left join {{ ref('stg_execution_log') }} as executions
+    left join executions
         on matched.source_file = executions.source_file and matched.line_no = executions.line_no
 )
 
 select entries.entry_kind, entries.entry_id, entries.recorded_at, calibrations.emitted_at as calibrated_at
 from entries
-left join {{ ref('stg_calibration_log') }} as calibrations
+left join calibrations
     on entries.calibration_source_file = calibrations.source_file
     and entries.calibration_line_no = calibrations.line_no
 where entries.match_method <> 'none'

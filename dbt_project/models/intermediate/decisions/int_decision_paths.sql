@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
 ) }}
 -- What the bot wanted before its guards, what came out, and whether the thresholds in force explain which arm was eligible.
 with records as (select * from {{ ref('int_decision_records') }} where {{ in_runs(bars='bar_open_at') }}),
@@ -122,3 +122,4 @@ select
     *,
     case when is_forced then 0 else decision_direction end as organic_direction
 from flagged
+order by bar_open_at

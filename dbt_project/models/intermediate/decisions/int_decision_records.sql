@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
 ) }}
 -- Everything the bot logged about one decision, side by side: records are joined by decision_id, which staging gave them
 -- at most once per decision. A record that was lost leaves its columns NULL.
@@ -19,7 +19,7 @@ raw_signals as (
     where {{ near_part('emitted_at', 0, 'run_days') }}
 ),
 
-intents as (select * from {{ ref('stg_order_intent') }} where {{ in_runs() }} and decision_id is not null),
+intents as (select * from {{ ref('stg_order_intent') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 raw_intents as (
     -- key order of the record: the audit reads "the first flag that is true"
@@ -34,11 +34,11 @@ raw_intents as (
     where {{ in_part('bar_open_at', 'bar_span') }}
 ),
 
-features as (select * from {{ ref('stg_feature_log') }} where {{ in_runs() }} and decision_id is not null),
+features as (select * from {{ ref('stg_feature_log') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
-sizings as (select * from {{ ref('stg_sizing_risk_log') }} where {{ in_runs() }} and decision_id is not null),
+sizings as (select * from {{ ref('stg_sizing_risk_log') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
-calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs() }} and decision_id is not null),
+calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 landings as (
     select source_file, is_synthetic from {{ source('raw', 'files') }}
@@ -131,3 +131,4 @@ left join sizings on decisions.decision_id = sizings.decision_id
 left join calibrations on decisions.decision_id = calibrations.decision_id
 left join landings
     on regexp_replace(coalesce(decisions.ensemble_row_key, decisions.equity_row_key), '#[0-9]+$', '') = landings.source_file
+order by bar_open_at

@@ -17,7 +17,7 @@ guards as (
 executions as (
     select decision_id, count(*) as execution_count
     from {{ ref('stg_execution_log') }}
-    where {{ in_runs() }} and decision_id is not null
+    where {{ in_runs(bars='bar_open_at') }} and decision_id is not null
     group by decision_id
 ),
 
@@ -146,3 +146,4 @@ in_force as (
 
 select * replace (case when isfinite(input_value) then input_value end as input_value)
 from in_force
+order by bar_open_at

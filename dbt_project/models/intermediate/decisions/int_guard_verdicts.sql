@@ -167,3 +167,4 @@ select
     coalesce(veto_count, 0) as veto_count
 from deciding
 left join veto_summaries on deciding.decision_id = veto_summaries.decision_id
+order by bar_open_at

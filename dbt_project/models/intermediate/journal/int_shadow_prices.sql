@@ -18,7 +18,7 @@ with decisions as (
 
 bursts as (select decision_id, first_seen_at, feature_mom_1 from {{ ref('int_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-closes as (select decision_id, bar_close_px from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
+closes as (select decision_id, bar_close_px from {{ ref('int_bar_closes') }} where {{ in_runs(bars='bar_open_at') }}),
 
 cost_models as (select * from {{ ref('bot_cost_model') }}),
 
@@ -148,3 +148,4 @@ select
         when entry_px is null then 'entry_price_unknown'
     end as unresolved_reason
 from costed
+order by bar_open_at

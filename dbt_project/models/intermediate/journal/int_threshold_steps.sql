@@ -96,3 +96,4 @@ select
 from effects
 group by
     guard, bot, code_version, comparator, stage, guard_role, limit_value, decided_date_ist, passed_step_count
+order by decided_date_ist

@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'since': 'bucket_start_at'}},
 ) }}
 -- State of every book (bot, run, symbol) at the end of each five minutes in which its process lived. What was last known is
 -- carried forward inside the run, never into another; nothing written after the five minutes is looked at.
@@ -8,14 +8,14 @@ with runs as (select * from {{ ref('dim_runs') }} where {{ in_runs() }}),
 
 decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and filled_at is not null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs(since='emitted_at') }} and filled_at is not null),
 
-equities as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
+equities as (select * from {{ ref('fct_equity') }} where {{ in_runs(since='emitted_at') }}),
 
-healths as (select * from {{ ref('stg_health') }} where {{ in_runs() }} and run_id is not null),
+healths as (select * from {{ ref('stg_health') }} where {{ in_runs(since='emitted_at') }} and run_id is not null),
 
 costs as (
-    select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs() }} and run_id is not null and mean_bar_volume_usd is not null
+    select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs(since='emitted_at') }} and run_id is not null and mean_bar_volume_usd is not null
 ),
 
 limits as (select * from {{ ref('int_risk_limits') }} where {{ in_runs() }}),
@@ -189,3 +189,4 @@ select
     {{ daily_notional_cap('mean_bar_volume_usd', 'adv_hour_cap_share') }} as daily_notional_cap_usd,
     is_synthetic
 from limited
+order by bucket_start_at

@@ -1,13 +1,13 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'since': 'bucket_start_at'}},
 ) }}
 -- The books' state every five minutes with what else tells how fresh their sources are. Nothing is carried into another run.
-with books as (select * from {{ ref('int_book_health') }} where {{ in_runs() }}),
+with books as (select * from {{ ref('int_book_health') }} where {{ in_runs(since='bucket_start_at') }}),
 
-cohort_fills as (select * from {{ ref('stg_hyperliquid_fills') }} where {{ in_runs() }} and run_id is not null),
+cohort_fills as (select * from {{ ref('stg_hyperliquid_fills') }} where {{ in_runs(since='emitted_at') }} and run_id is not null),
 
-healths as (select * from {{ ref('stg_health') }} where {{ in_runs() }} and run_id is not null),
+healths as (select * from {{ ref('stg_health') }} where {{ in_runs(since='emitted_at') }} and run_id is not null),
 
 cohort_buckets as (
     select bot, run_id, symbol, {{ five_minutes('emitted_at') }} as bucket_start_at, max(filled_at) as cohort_filled_at
@@ -32,3 +32,4 @@ left join health_buckets using (bot, run_id, symbol, bucket_start_at)
 window so_far as (
     partition by books.bot, books.run_id, books.symbol order by books.bucket_start_at rows between unbounded preceding and current row
 )
+order by bucket_start_at

@@ -87,3 +87,4 @@ figures as (
 )
 
 select * from figures where {{ in_part('bucket_start_at', 'run_days') }}
+order by bucket_start_at

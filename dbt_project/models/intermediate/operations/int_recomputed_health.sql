@@ -1,22 +1,22 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'since': 'emitted_at'}},
 ) }}
 -- The figures of the bot's health and KPI records as they should have been after each decision: of the same run only, and of
 -- nothing that happened later.
-with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs() }} and decision_id is not null),
+with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs(since='emitted_at') }} and decision_id is not null),
 
 decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-signals as (select * from {{ ref('stg_signals') }} where {{ in_runs() }} and decision_id is not null),
+signals as (select * from {{ ref('stg_signals') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 predictions as (
     select * from {{ ref('fct_predictions') }} where {{ in_runs(bars='bar_open_at') }} and horizon_bars = 1 and label_ended_at is not null
 ),
 
-costs as (select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs() }} and decision_id is not null),
+costs as (select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
-fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and decision_id is not null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 trips as (select * from {{ ref('fct_round_trips') }} where {{ in_runs() }} and status = 'closed'),
 
@@ -168,3 +168,4 @@ select
     {{ ratio('in_band_count', 'band_count') }} as in_no_trade_band_share,
     cast(cost_so_far_usd as double) / nullif(cast(costed_so_far_usd as double), 0) * 1e4 as cost_bps
 from judged
+order by emitted_at

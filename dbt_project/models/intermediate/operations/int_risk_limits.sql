@@ -30,3 +30,4 @@ inner join guards
     and versions.date_ist >= coalesce(guards.valid_from, date '-infinity')
     and versions.date_ist < coalesce(guards.valid_to, date 'infinity')
 group by versions.bot, versions.run_id, versions.symbol, versions.date_ist
+order by date_ist

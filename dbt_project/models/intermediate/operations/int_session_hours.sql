@@ -120,3 +120,4 @@ select
     is_synthetic
 from joined
 where {{ in_part('session_start_at', 'run_days') }}
+order by session_start_at

@@ -20,3 +20,4 @@ select 'seed', bot, {{ hour_ist('decided_at') }}, coalesce(seed_veto_reason, 'UN
 from decisions
 where intent_side = 'HOLD'
 group by all
+order by session_start_at

@@ -53,3 +53,4 @@ select
     max(emitted_at) as last_emitted_at
 from records
 group by stream, source_file, date_ist
+order by date_ist

@@ -6,11 +6,11 @@
 -- written before it (as-of backward). Never forward, and never from another process.
 with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
-executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs() }}),
+executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs(since='emitted_at') }}),
 
-calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs() }}),
+calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs(since='emitted_at') }}),
 
-score_records as (select * from {{ ref('stg_calibration') }} where {{ in_runs() }} and decision_id is not null),
+score_records as (select * from {{ ref('stg_calibration') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 entries as (
     select
@@ -170,3 +170,4 @@ select
     calibration_source_file,
     calibration_line_no
 from judged
+order by entered_at

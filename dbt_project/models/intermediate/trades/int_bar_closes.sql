@@ -1,13 +1,13 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
 ) }}
 -- The price path a bot saw. Closes are logged on health bars only; from there on the one-bar return of each next decision
 -- (mom_1 = close / previous close - 1) carries the price, as long as bar follows bar in the same run.
-with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs() }}),
+with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs(bars='bar_open_at') }}),
 
 ingests as (
-    select decision_id, bar_close_px from {{ ref('stg_market_ingest_log') }} where {{ in_runs() }} and decision_id is not null and bar_close_px > 0
+    select decision_id, bar_close_px from {{ ref('stg_market_ingest_log') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null and bar_close_px > 0
 ),
 
 bars as (
@@ -81,3 +81,4 @@ select
     end as bar_close_method,
     is_bar_over
 from carried
+order by bar_open_at

@@ -5,7 +5,7 @@
 -- Why each closing part of a fill happened: what the bot logged, else what its decision shows, else UNKNOWN.
 with parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }} and role = 'EXIT'),
 
-fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
+fills as (select * from {{ ref('int_fills') }} where {{ in_runs(since='emitted_at') }}),
 
 classes as (select * from {{ ref('exit_reasons') }}),
 

@@ -1,14 +1,14 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'since': 'emitted_at'}},
 ) }}
 -- Own executions in ledger order with their two costs records and what their decision says about them.
-with executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs() }}),
+with executions as (select * from {{ ref('stg_execution_log') }} where {{ in_runs(since='emitted_at') }}),
 
 attributions as (
     select execution_source_file as source_file, execution_line_no as line_no, emitted_at, run_method
     from {{ ref('stg_costs_attribution') }}
-    where {{ in_runs() }} and execution_line_no is not null
+    where {{ in_runs(since='emitted_at') }} and execution_line_no is not null
 ),
 
 breakdowns as (
@@ -16,12 +16,12 @@ breakdowns as (
         execution_source_file as source_file, execution_line_no as line_no, emitted_at, run_method,
         trade_notional_usd, fee_bps, fee_usd, impact_bps, impact_usd, impact_k
     from {{ ref('stg_costs_breakdown') }}
-    where {{ in_runs() }} and execution_line_no is not null
+    where {{ in_runs(since='emitted_at') }} and execution_line_no is not null
 ),
 
-records as (select * from {{ ref('int_decision_records') }} where {{ in_runs() }}),
+records as (select * from {{ ref('int_decision_records') }} where {{ in_runs(bars='bar_open_at') }}),
 
-closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
+closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs(bars='bar_open_at') }}),
 
 -- an id made of what was logged, not of where it lies: a fill keeps it when its file is written anew or moved
 identified as (
@@ -82,3 +82,4 @@ select
     -- what the price cost against the close that was decided on; a model's close, so paper slippage shows as it is
     cast(round(side_sign * (fill_px - bar_close_px) * fill_qty, 10) as decimal(28, 10)) as slippage_usd
 from positioned
+order by emitted_at

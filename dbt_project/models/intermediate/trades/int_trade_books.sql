@@ -3,7 +3,7 @@
     meta={'part': {'kind': 'runs', 'column': 'run_id'}},
 ) }}
 -- Books with fills, and whether their run is over: then what it still holds is abandoned.
-with fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
+with fills as (select * from {{ ref('int_fills') }} where {{ in_runs(since='emitted_at') }}),
 
 runs as (select * from {{ ref('int_run_spans') }}),
 

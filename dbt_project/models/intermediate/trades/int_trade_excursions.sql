@@ -8,7 +8,7 @@ with books as (select * from {{ ref('int_trade_books') }} where {{ in_runs() }})
 
 parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
+closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs(bars='bar_open_at') }}),
 
 events as (
     select

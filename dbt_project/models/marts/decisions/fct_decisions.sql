@@ -1,18 +1,18 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
 ) }}
 -- The decision with what the bot wanted, what came out, why, and on what market. Reasons come from the guard verdicts.
 with paths as (select * from {{ ref('int_decision_paths') }} where {{ in_runs(bars='bar_open_at') }}),
 
 verdicts as (select * from {{ ref('int_guard_verdicts') }} where {{ in_runs(bars='bar_open_at') }} and verdict = 'VETO'),
 
-calibrations as (select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs() }} and entry_kind = 'decision'),
+calibrations as (select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs(bars='bar_open_at') }} and entry_kind = 'decision'),
 
 executions as (
     select decision_id, count(*) as execution_count
     from {{ ref('stg_execution_log') }}
-    where {{ in_runs() }} and decision_id is not null
+    where {{ in_runs(bars='bar_open_at') }} and decision_id is not null
     group by decision_id
 ),
 
@@ -239,3 +239,4 @@ select
     is_synthetic
 from reasoned
 left join calibrations using (decision_id)
+order by bar_open_at

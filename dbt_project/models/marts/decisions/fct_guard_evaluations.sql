@@ -51,3 +51,4 @@ select
     decisions.is_synthetic
 from verdicts
 inner join decisions using (decision_id)
+order by bar_open_at

@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'bars': 'bar_open_at'}},
 ) }}
 -- Decisions that came to nothing of their own: the entry the bot did not make, and the guard that decided it.
 with decisions as (select * from {{ ref('fct_decisions') }} where {{ in_runs(bars='bar_open_at') }} and is_blocked),
@@ -53,3 +53,4 @@ select
     decisions.is_synthetic
 from decisions
 left join primaries using (decision_id)
+order by bar_open_at

@@ -143,3 +143,4 @@ from counted
 full outer join lone_executions using (bot, decided_date_ist, population)
 left join breakdowns using (bot, decided_date_ist, population)
 left join seed_breakdowns using (bot, decided_date_ist, population)
+order by decided_date_ist

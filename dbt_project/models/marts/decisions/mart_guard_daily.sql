@@ -80,3 +80,4 @@ select
     is_synthetic
 from rated
 left join targets on rated.guard = targets.guard and rated.bot = targets.bot
+order by decided_date_ist

@@ -122,3 +122,4 @@ select
     concat_ws(' ', outcome_sentence, primary_explanation, change_sentence, caveat_sentence) as explanation,
     is_synthetic
 from worded
+order by bar_open_at

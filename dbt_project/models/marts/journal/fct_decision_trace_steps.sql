@@ -25,7 +25,8 @@ records as (
     select decision_id, 'pnl_equity_log', burst_ended_at from bursts where burst_ended_at is not null
     {%- for stream, model in sources.items() %}
     union all
-    select decision_id, '{{ stream }}', emitted_at from {{ ref(model) }} where decision_id is not null
+    select decision_id, '{{ stream }}', emitted_at from {{ ref(model) }}
+    where {{ near_part('emitted_at', 0, 'run_days') }} and decision_id in (select decision_id from bursts)
     {%- endfor %}
 ),
 
@@ -108,3 +109,4 @@ select
     decisions.is_synthetic
 from shared
 inner join decisions on shared.decision_id = decisions.decision_id
+order by bar_open_at

@@ -66,3 +66,4 @@ select
     case when execution_count > 0 then 'exchange_clock_not_logged' else 'no_order' end as decision_to_exchange_null_reason,
     is_synthetic
 from measured
+order by bar_open_at

@@ -167,3 +167,4 @@ select
     concat_ws(' ', verdict_sentence, consequence_sentence, counterfactual_sentence) as explanation,
     is_synthetic
 from worded
+order by bar_open_at

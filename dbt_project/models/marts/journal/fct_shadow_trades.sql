@@ -69,3 +69,4 @@ select
     rejections.is_synthetic
 from judged
 inner join rejections using (decision_id)
+order by bar_open_at

@@ -104,3 +104,4 @@ select
     cast(case when resolved_count > 0 then coalesce(avoided_loss_bps, 0) end as decimal(38, 6)) as avoided_loss_bps,
     is_synthetic
 from counted
+order by decided_date_ist

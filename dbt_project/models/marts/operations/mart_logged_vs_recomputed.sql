@@ -9,7 +9,7 @@ with healths as (select * from {{ ref('stg_health') }} where {{ in_runs("coalesc
 
 scorecards as (select * from {{ ref('stg_kpi_scorecard') }} where {{ in_runs("coalesce(run_id, '')") }}),
 
-fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }}),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs(since='emitted_at') }}),
 
 recomputed as (select * from {{ ref('int_recomputed_health') }} where {{ in_runs() }}),
 
@@ -133,3 +133,4 @@ select
     is_synthetic
 from metrics
 inner join bugs on metrics.stream = bugs.stream and metrics.compared.metric = bugs.metric
+order by bar_open_at

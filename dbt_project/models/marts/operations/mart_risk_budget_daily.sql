@@ -2,14 +2,14 @@
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
     meta={'part': {'kind': 'runs', 'column': "run_id"}},
 ) }}
-with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
+with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs(since='emitted_at') }}),
 
-fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and filled_at is not null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs(since='emitted_at') }} and filled_at is not null),
 
 runs as (select * from {{ ref('dim_runs') }} where {{ in_runs() }}),
 
 costs as (
-    select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs() }} and run_id is not null and mean_bar_volume_usd is not null
+    select * from {{ ref('stg_costs_breakdown') }} where {{ in_runs(since='emitted_at') }} and run_id is not null and mean_bar_volume_usd is not null
 ),
 
 limits as (select * from {{ ref('int_risk_limits') }} where {{ in_runs() }}),
@@ -113,3 +113,4 @@ select
     runs.is_synthetic
 from budgeted
 left join runs on budgeted.run_id = runs.run_id
+order by date_ist

@@ -97,3 +97,4 @@ select
     {{ session_columns('interval 24 hours', '%Y%m%d') }},
     {{ is_complete_day('joined.bot', 'joined.date_ist') }} as is_complete_day
 from joined
+order by session_start_at

@@ -1,6 +1,10 @@
-with hours as (select * from {{ ref('int_session_hours') }}),
+{{ config(
+    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    meta={'part': {'kind': 'run_days', 'column': "session_start_at"}},
+) }}
+with hours as (select * from {{ ref('int_session_hours') }} where {{ in_part('session_start_at', 'run_days') }}),
 
-rejections as (select * from {{ ref('int_session_rejections') }}),
+rejections as (select * from {{ ref('int_session_rejections') }} where {{ in_part('session_start_at', 'run_days') }}),
 
 breakdowns as (
     select
@@ -25,3 +29,4 @@ joined as (
 select
     {{ session_columns('interval 1 hour', '%Y%m%d_%H') }}
 from joined
+order by session_start_at

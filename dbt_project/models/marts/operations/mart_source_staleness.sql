@@ -77,3 +77,4 @@ select
     hours.is_synthetic
 from hours
 inner join worst on hours.bot = worst.bot and hours.source = worst.source and hours.as_of_at = worst.bucket_end_at
+order by hour_start_at

@@ -112,3 +112,4 @@ select
     coalesce(reasons.null_reason, case when expected_count = 0 then 'nothing_expected' end) as coverage_null_reason
 from joined
 left join reasons on joined.stream = reasons.stream
+order by date_ist

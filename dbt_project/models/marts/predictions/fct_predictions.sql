@@ -9,10 +9,10 @@ with decisions as (select * from {{ ref('int_decisions') }} where {{ in_runs(bar
 
 signals as (select * from {{ ref('stg_signals') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
-features as (select decision_id, regime_bucket, volatility_regime from {{ ref('stg_feature_log') }} where {{ in_runs() }} and decision_id is not null),
+features as (select decision_id, regime_bucket, volatility_regime from {{ ref('stg_feature_log') }} where {{ in_runs(bars='bar_open_at') }} and decision_id is not null),
 
 calibrations as (
-    select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs() }} and entry_kind = 'decision' and is_exact_match
+    select * from {{ ref('int_calibration_at_entry') }} where {{ in_runs(bars='bar_open_at') }} and entry_kind = 'decision' and is_exact_match
 ),
 
 runs as (select run_id, git_sha, is_synthetic from {{ ref('dim_runs') }}),
@@ -206,3 +206,4 @@ select
     is_canonical and run_kind = 'live_paper' and is_bar_finished
     and pred_raw_bps is not null and realized_return_bps is not null as is_scored
 from reasoned
+order by bar_open_at

@@ -55,3 +55,4 @@ select
     line_no,
     is_synthetic
 from positioned
+order by filled_at

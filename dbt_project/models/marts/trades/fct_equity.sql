@@ -1,14 +1,14 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'since': 'emitted_at'}},
 ) }}
 -- Equity as the bots logged it, bar by bar, beside the same figure made of fills and bar closes. The position is integrated
 -- from fills: the logged target falls to 0 without an order that would close it.
-with equities as (select * from {{ ref('stg_pnl_equity_log') }} where {{ in_runs() }} and run_id is not null and bot is not null),
+with equities as (select * from {{ ref('stg_pnl_equity_log') }} where {{ in_runs(since='emitted_at') }} and run_id is not null and bot is not null),
 
-fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and ledger_null_reason is null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs(since='emitted_at') }} and ledger_null_reason is null),
 
-closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs() }}),
+closes as (select * from {{ ref('int_bar_closes') }} where {{ in_runs(bars='bar_open_at') }}),
 
 runs as (select * from {{ ref('dim_runs') }}),
 
@@ -136,3 +136,4 @@ select
     is_canonical,
     is_synthetic
 from recomputed
+order by emitted_at

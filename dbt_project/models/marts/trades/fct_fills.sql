@@ -1,9 +1,9 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'runs', 'column': "run_id"}},
+    meta={'part': {'kind': 'runs', 'column': "run_id", 'since': 'emitted_at'}},
 ) }}
 -- Own executions with costs, position and the trades they belong to.
-with fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
+with fills as (select * from {{ ref('int_fills') }} where {{ in_runs(since='emitted_at') }}),
 
 parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
@@ -88,3 +88,4 @@ select
 from fills
 left join trades_of_fill on fills.fill_id = trades_of_fill.fill_id
 left join calibrations on fills.source_file = calibrations.source_file and fills.line_no = calibrations.line_no
+order by emitted_at

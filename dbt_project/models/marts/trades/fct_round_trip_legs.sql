@@ -50,3 +50,4 @@ select
     reasons.exit_reason_confidence
 from priced
 left join reasons on priced.trade_id = reasons.trade_id and priced.exit_fill_id = reasons.fill_id
+order by opened_at

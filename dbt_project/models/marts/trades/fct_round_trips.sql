@@ -8,7 +8,7 @@ with books as (select * from {{ ref('int_trade_books') }} where {{ in_runs() }})
 
 all_parts as (select * from {{ ref('int_fill_parts') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
-fills as (select * from {{ ref('int_fills') }} where {{ in_runs() }}),
+fills as (select * from {{ ref('int_fills') }} where {{ in_runs(since='emitted_at') }}),
 
 all_legs as (select * from {{ ref('fct_round_trip_legs') }} where {{ in_runs("split_part(book_id, '|', 2)") }}),
 
@@ -237,3 +237,4 @@ from judged
 inner join fills as openings on judged.opening_fill_id = openings.fill_id
 left join last_exits on judged.trade_id = last_exits.trade_id
 left join calibrations on openings.source_file = calibrations.source_file and openings.line_no = calibrations.line_no
+order by opened_at

@@ -51,3 +51,4 @@ select
     true as is_side_doubtful,
     is_synthetic
 from summed
+order by hour_started_at

@@ -5,9 +5,9 @@
 ) }}
 -- Equity by day (Asia/Kolkata, by emission) inside each run. A day without a record carries the last one on; runs are never
 -- bridged, as equity starts anew with each of them.
-with points as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
+with points as (select * from {{ ref('fct_equity') }} where {{ in_runs(since='emitted_at') }}),
 
-fills as (select * from {{ ref('fct_fills') }} where {{ in_runs() }} and ledger_null_reason is null),
+fills as (select * from {{ ref('fct_fills') }} where {{ in_runs(since='emitted_at') }} and ledger_null_reason is null),
 
 books as (
     select
@@ -132,3 +132,4 @@ left join traded
 left join moments
     on based.bot = moments.bot and based.run_id = moments.run_id and based.symbol = moments.symbol
     and based.date_ist = moments.date_ist
+order by date_ist

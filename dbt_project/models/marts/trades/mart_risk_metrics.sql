@@ -3,7 +3,7 @@
     meta={'part': {'kind': 'runs', 'column': "run_id"}},
 ) }}
 -- Risk of each run of a bot, once from its bars and once from its days. No window reaches over runs.
-with points as (select * from {{ ref('fct_equity') }} where {{ in_runs() }}),
+with points as (select * from {{ ref('fct_equity') }} where {{ in_runs(since='emitted_at') }}),
 
 days as (select * from {{ ref('mart_equity_daily') }} where {{ in_runs() }}),
 
@@ -146,3 +146,4 @@ select
     cast(forced_fill_count as bigint) as forced_fill_count,
     is_synthetic
 from ratios
+order by window_ended_at
