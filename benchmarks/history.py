@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shutil
 import subprocess
 import zlib
 from collections.abc import Iterator
@@ -15,31 +16,48 @@ _STAMP = re.compile(rb'"ts_ist": ?"([^"]+)"')
 
 
 class History:
-    """A simulated landing of `days` days of which the last `hours` have not arrived yet: `arrive()` lets the next one come."""
+    """A simulated landing of `days` days of which the last `hours` have not arrived yet: `arrive()` lets the next one come.
 
-    def __init__(self, folder: Path, days: int, hours: int) -> None:
+    With `end_of`, the landing of a longer history that is whole yet, it is the last days of that one: what arrives is the same.
+    """
+
+    def __init__(self, folder: Path, days: int, hours: int, end_of: "History | None" = None) -> None:
         self.landing, self.days = folder / "landing", days
-        command = python(
-            "-m", "raw_loaders.simulate", "--out", self.landing, "--seed", "3", "--days", str(days), "--trading", "active"
-        )
-        subprocess.run(list(map(str, command)), cwd=REPOSITORY, check=True, capture_output=True)
-        end = dt.datetime.combine(START + dt.timedelta(days=days), dt.time(), tzinfo=dt.UTC)
-        self.cuts = [end - dt.timedelta(hours=hours - n) for n in range(hours)]
+        self.end = end_of.end if end_of else dt.datetime.combine(START + dt.timedelta(days=days), dt.time(), tzinfo=dt.UTC)
+        if end_of:
+            self._copy_end(end_of.landing)
+        else:
+            command = python(
+                "-m", "raw_loaders.simulate", "--out", self.landing, "--seed", "3", "--days", str(days), "--trading", "active"
+            )
+            subprocess.run(list(map(str, command)), cwd=REPOSITORY, check=True, capture_output=True)
+        self.cuts = [self.end - dt.timedelta(hours=hours - n) for n in range(hours)]
         self.held: dict[Path, list[tuple[dt.datetime, bytes]]] = {}
+
+    def hold_back(self) -> None:
+        """Take the last hours out of the landing."""
         for path in sorted(self.landing.rglob("*.jsonl*")):
-            if self._reaches(path):
+            if _date(path) is None or _date(path) >= self.cuts[0].date() - dt.timedelta(days=1):
                 self._hold_back(path)
 
-    def _reaches(self, path: Path) -> bool:
-        """Whether a file may hold records of the last hours: folders of days gone by do not."""
-        day = re.search(r"date=(\d{4}-\d\d-\d\d)", str(path))
-        return day is None or dt.date.fromisoformat(day[1]) >= self.cuts[0].date() - dt.timedelta(days=1)
+    def _copy_end(self, landing: Path) -> None:
+        first = self.end - dt.timedelta(days=self.days)
+        for path in sorted(path for path in landing.rglob("*") if path.is_file()):
+            to = self.landing / path.relative_to(landing)
+            if (_date(path) or self.end.date()) < first.date():
+                continue
+            to.parent.mkdir(parents=True, exist_ok=True)
+            if _date(path) or ".jsonl" not in path.name:
+                shutil.copyfile(path, to)
+            else:
+                kept = [record for record, text in _records(path) if _stamp(text) >= first]
+                to.write_bytes(b"".join(kept))
 
     def _hold_back(self, path: Path) -> None:
         kept, held, newest = [], [], None
         delay = self._delay(path)
         for record, text in _records(path):
-            written_at = dt.datetime.fromisoformat(_STAMP.findall(text)[-1].decode()) + delay
+            written_at = _stamp(text) + delay
             newest = max(newest or written_at, written_at)
             if newest < self.cuts[0]:
                 kept.append(record)
@@ -72,6 +90,16 @@ class History:
                     file.write(now)
             came += len(now)
         return came
+
+
+def _date(path: Path) -> dt.date | None:
+    """The day of a dated folder."""
+    day = re.search(r"date=(\d{4}-\d\d-\d\d)", str(path))
+    return dt.date.fromisoformat(day[1]) if day else None
+
+
+def _stamp(text: bytes) -> dt.datetime:
+    return dt.datetime.fromisoformat(_STAMP.findall(text)[-1].decode())
 
 
 def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:

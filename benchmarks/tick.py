@@ -1,8 +1,8 @@
 """A whole hourly tick, from launch to published, with a long history and with a short one.
 
-Both histories are simulated and loaded first; then hour after hour arrives and a tick of each is run in turn, so that a noisy
-machine disturbs both alike. The ratio of neighbours counts, the median of the rounds. The ten analyst queries (queries.py)
-are run on the long one.
+Both histories are loaded first, the short one is the end of the long one; then the same hour arrives in each, one after the
+other, and a tick of each is run in turn, so that a noisy machine disturbs both alike. The ratio of neighbours counts, the
+median of the rounds. The ten analyst queries (queries.py) are run on the long one.
 """
 
 import argparse
@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="work here, and keep it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        sites = [Site(options.folder or Path(temporary), days) for days in options.days]
+        folder = options.folder or Path(temporary)
+        long = Site(folder, options.days[1])
+        sites = [Site(folder, options.days[0], end_of=long), long]
         for site in sites:
             site.prepare()
         ratios = []
@@ -56,14 +58,15 @@ def main() -> None:
 class Site:
     """A landing with its warehouse, and Dagster's home."""
 
-    def __init__(self, folder: Path, days: int) -> None:
+    def __init__(self, folder: Path, days: int, end_of: "Site | None" = None) -> None:
         self.folder = folder / f"{days}-days"
-        self.history = History(self.folder, days, HELD_BACK_HOURS)
+        self.history = History(self.folder, days, HELD_BACK_HOURS, end_of and end_of.history)
         self.walls: list[float] = []
         self.full_s = 0.0
 
     def prepare(self) -> None:
         """Load and build the history, and publish until a version is written over an old one, as it is from then on."""
+        self.history.hold_back()
         self.full_s = self._run()
         data = self.folder / "data"
         for _ in range(KEPT_VERSIONS + 1):
