@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dagster import HourlyPartitionsDefinition
 from dagster._core.definitions.partitions.context import partition_loading_context
 
-from dagster_project.partitions import Window, daily, hour_key, hourly
+from dagster_project.partitions import IST, TIMEZONE, Window, daily, hour_key, hourly
 from dagster_project.runner import Span, day_span, hour_span
 from dagster_project.settings import Settings, SettingsError
 
@@ -70,3 +71,13 @@ def test_days_become_the_shortest_range_of_partitions_and_days_before_the_start_
     days = {datetime(2025, 11, day).date() for day in (25, 21, 26)} | {datetime(2020, 1, 1).date()}
     assert day_span(SETTINGS, days) == Span("2025-11-21", "2025-11-26")
     assert day_span(SETTINGS, set()) is None
+
+
+def test_hours_are_listed_as_dagster_lists_them_when_the_clock_goes_on_and_back() -> None:
+    hours, plain = hourly("2025-11-20"), HourlyPartitionsDefinition(start_date="2025-11-20-00:00", timezone=TIMEZONE)
+    assert hours == plain
+    for now in ("2025-11-21T00:00", "2025-11-21T00:59", "2025-11-21T01:00", "2025-11-20T13:00", "2025-11-19T13:00"):
+        moment = datetime.fromisoformat(now).replace(tzinfo=IST)
+        assert hours.get_partition_keys(current_time=moment) == plain.get_partition_keys(current_time=moment)
+        with partition_loading_context(effective_dt=moment):
+            assert hours.get_partition_keys() == plain.get_partition_keys()
