@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import datetime as dt
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import duckdb
+import sqlalchemy
 
 from dagster_project import ops_tables, summary
 from dagster_project.assets.day_reconciliation import unreconciled_days
@@ -39,6 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (duckdb.IOException, OSError) as error:
         print(f"error: A file could not be opened or written: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 1
+    except (sqlite3.OperationalError, sqlalchemy.exc.OperationalError) as error:
+        print(
+            f"error: Dagster could not write its records in {settings.dagster_home}: {getattr(error, 'orig', error)}. See that "
+            "the disk has room and the folder may be written, then run again: what was loaded is kept, and the version "
+            "published last stands.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("interrupted: what was loaded is kept, the same command goes on from there", file=sys.stderr)
