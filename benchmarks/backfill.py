@@ -65,7 +65,9 @@ def _plan(data: Path) -> dict[str, object]:
     """The SQL of every model as dbt ran it, in an order in which each finds what it reads."""
     target = data / "dbt_target"
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
-    streams = {name: {"field": stream.clock_field, "is": stream.clock} for name, stream in load_dictionary().bot_streams.items()}
+    dictionary = load_dictionary()
+    specs = {name: dictionary.streams[name] for name in dictionary.bot_streams}
+    streams = {name: {"field": spec.clock_field, "is": spec.clock} for name, spec in specs.items()}
     seeds = [f'staging."{node["alias"]}"' for node in nodes.values() if node["resource_type"] == "seed"]
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as connection:
         ledger = connection.execute("select table_name from duckdb_tables() where schema_name = 'raw'").fetchall()
