@@ -78,6 +78,7 @@ def test_ticks_with_late_lost_and_rewritten_files_equal_a_fresh_build(arrivals: 
     assert differences(warehouse, fresh) == {}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_a_tick_knows_the_replicas_of_a_bar_on_days_that_it_leaves_alone(tmp_path: Path, repository: Path) -> None:
     """A run that starts after midnight decides bars that others decided the day before."""
