@@ -22,12 +22,11 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
-    """Environment of every dbt call: which warehouse, which code, and no log file beside the console output."""
+    """Environment of every dbt call: which warehouse, which code."""
     return {
         "WAREHOUSE_PATH": str(settings.warehouse),
         # other code than the tables were built with: everything is built anew (macro build_plan)
         "DBT_ENV_CUSTOM_ENV_CODE_VERSION": project_version(settings.dbt_project),
-        "DBT_LOG_LEVEL_FILE": "none",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
@@ -56,9 +55,9 @@ def run_dbt(
     target = settings.data / "dbt_target"
     (target / "run_results.json").unlink(missing_ok=True)
     project = str(settings.dbt_project)
-    command = [str(Path(sys.executable).parent / "dbt"), *arguments, "--log-format", "json", "--target-path", str(target)]
+    command = [sys.executable, "-m", "dagster_project.dbt_process", str(settings.parsed_project), *arguments]
     process = subprocess.Popen(
-        [*command, "--project-dir", project, "--profiles-dir", project],
+        [*command, "--target-path", str(target), "--project-dir", project, "--profiles-dir", project],
         cwd=project,
         env=os.environ | dbt_environment(settings) | {"DBT_ENV_CUSTOM_ENV_TESTED": "part" if tests_part else "whole"},
         stdout=subprocess.PIPE,
@@ -84,8 +83,8 @@ def run_dbt(
 def _event(line: str) -> tuple[str, str, str]:
     """(name, level, message) of one line of dbt's log; of a line that is none, the line."""
     try:
-        info = json.loads(line)["info"]
-        return info["name"], info["level"], info["msg"]
+        message = json.loads(line)
+        return message["name"], message["level"], message["msg"]
     except (ValueError, KeyError, TypeError):
         return "", "", line.rstrip("\n")
 

@@ -60,6 +60,11 @@ class Settings:
         """dbt's description of its models, written by `dbt parse` ahead of time."""
         return self.dbt_project / "target" / "manifest.json"
 
+    @property
+    def parsed_project(self) -> Path:
+        """The same as dbt keeps it for itself: what a run of dbt starts from without reading the project."""
+        return self.manifest.with_name("partial_parse.msgpack")
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
         """Read LANDING, DATA, PARTITIONS_START and LOCK_WAIT_S.

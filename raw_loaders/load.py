@@ -1,8 +1,9 @@
 """Loads a landing folder: everything that has landed and is not yet read, file by file."""
 
+import contextlib
 import datetime as dt
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +14,12 @@ from raw_loaders.dictionary import Dictionary, load_dictionary
 from raw_loaders.errors import FileChangedError, FilesUnreadableError, LandingError, LinesTooWideError, is_disk_full
 from raw_loaders.landing import LandedFile, scan_landing
 from raw_loaders.ledger import LedgerEntry, decide_mode, file_row, read_ledger, write_file_row
-from raw_loaders.load_file import FileLoad, FileLoader
+from raw_loaders.load_file import FileLoad, FileLoader, FileWork
 from raw_loaders.warehouse import get_meta, open_warehouse, set_meta
+
+# one transaction takes in at most so much: a load that dies begins again there, and what is not committed is held in memory
+BATCH_BYTES = 32_000_000
+BATCH_FILES = 64
 
 
 @dataclass
@@ -56,9 +61,10 @@ def load_landing(
 ) -> LoadReport:
     """Bring the raw tables of `warehouse` in line with the files in `landing`.
 
-    Every file is one transaction, so a load that dies anywhere is continued by the next. `streams` limits the load to some
-    streams, `adopt` accepts a landing that has moved, `reread` reads all files again. Raises LoaderError for every expected
-    fault; files that cannot be read are noted in the report (`raise_if_unreadable`), the others are loaded.
+    A file is loaded whole or not at all (small ones with their neighbours), so a load that dies anywhere is continued by the
+    next. `streams` limits the load to some streams, `adopt` accepts a landing that has moved, `reread` reads all files again.
+    Raises LoaderError for every expected fault; files that cannot be read are noted in the report (`raise_if_unreadable`), the
+    others are loaded.
     """
     dictionary = load_dictionary()
     _check_streams(streams, dictionary)
@@ -74,11 +80,11 @@ def load_landing(
         todo = [file for file in wanted if reread or decide_mode(file, ledger.get(file.source_file)) != "unchanged"]
         report.unchanged = len(wanted) - len(todo)
         loader = FileLoader(connection, landing, report.load_id, is_synthetic=is_synthetic)
-        size = sum(_bytes_to_read(file, ledger.get(file.source_file)) for file in todo)
+        works = [FileWork(dictionary.streams[file.facts.stream], file, ledger.get(file.source_file)) for file in todo]
+        size = sum(work.size for work in works)
         with tqdm(total=size, unit="B", unit_scale=True, desc="load", disable=not progress, leave=False) as bar:
-            for file in todo:
-                entry = ledger.get(file.source_file)
-                _load_one(loader, dictionary, file, entry, report, reread=reread, advance=bar.update)
+            for batch in _batches(works):
+                _load_batch(loader, batch, report, reread=reread, advance=bar.update)
     return report
 
 
@@ -139,31 +145,45 @@ def _set_status(connection: duckdb.DuckDBPyConnection, source_file: str, status:
     connection.execute("update raw.files set status = ?, status_reason = ? where source_file = ?", [status, reason, source_file])
 
 
-def _bytes_to_read(file: LandedFile, entry: LedgerEntry | None) -> int:
-    is_grown = decide_mode(file, entry) == "maybe_grown"
-    return file.size - (entry.resume.file_offset if is_grown else 0)
+def _batches(works: Iterable[FileWork]) -> Iterator[list[FileWork]]:
+    """Neighbours that together are small: to commit each of them alone would cost more than to read it."""
+    batch: list[FileWork] = []
+    for work in works:
+        if batch and (len(batch) == BATCH_FILES or sum(each.size for each in batch) + work.size > BATCH_BYTES):
+            yield batch
+            batch = []
+        batch.append(work)
+    if batch:
+        yield batch
 
 
-def _load_one(
-    loader: FileLoader,
-    dictionary: Dictionary,
-    file: LandedFile,
-    entry: LedgerEntry | None,
-    report: LoadReport,
-    *,
-    reread: bool,
-    advance: Callable[[int], object],
+def _load_batch(
+    loader: FileLoader, batch: Sequence[FileWork], report: LoadReport, *, reread: bool, advance: Callable[[int], object]
 ) -> None:
-    stream = dictionary.streams[file.facts.stream]
+    """Load the files of `batch` together; when one of them has a fault, each on its own, so that the fault is its own."""
+    if len(batch) > 1:
+        with contextlib.suppress(OSError, FileChangedError, LinesTooWideError, duckdb.Error):
+            done = loader.load_together(batch, reread=reread)
+            report.files_read += done
+            advance(sum(file.bytes_read for file in done))
+            return
+    for work in batch:
+        _load_one(loader, work, report, reread=reread, advance=advance)
+
+
+def _load_one(loader: FileLoader, work: FileWork, report: LoadReport, *, reread: bool, advance: Callable[[int], object]) -> None:
     try:
-        report.files_read.append(loader.load(stream, file, entry, reread=reread, advance=advance))
+        done = loader.load(work, reread=reread)
     except (OSError, FileChangedError, LinesTooWideError) as error:
         if is_disk_full(error):
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        report.unreadable[file.source_file] = reason
-        if entry is None or entry.load_id is None:
-            row = file_row(file, "unreadable", reason, is_synthetic=loader.is_synthetic)
+        report.unreadable[work.landed.source_file] = reason
+        if work.entry is None or work.entry.load_id is None:
+            row = file_row(work.landed, "unreadable", reason, is_synthetic=loader.is_synthetic)
             write_file_row(loader.connection, row)
         else:
-            _set_status(loader.connection, file.source_file, "unreadable", reason)
+            _set_status(loader.connection, work.landed.source_file, "unreadable", reason)
+    else:
+        report.files_read.append(done)
+        advance(done.bytes_read)

@@ -1,9 +1,9 @@
-"""Loads one landed file in one transaction: its rows, rejects, damages and ledger entries, the load record last."""
+"""Loads landed files, each within one transaction: its rows, rejects, damages and ledger entries, the load record last."""
 
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,21 @@ class FileLoad:
     status: str
 
 
+@dataclass(slots=True, frozen=True)
+class FileWork:
+    """A file to load: what landed, and what the ledger knows of it."""
+
+    stream: Stream
+    landed: LandedFile
+    entry: LedgerEntry | None
+
+    @property
+    def size(self) -> int:
+        """Bytes to look at: of a file that may have grown those behind the place where the last load ended."""
+        is_grown = decide_mode(self.landed, self.entry) == "maybe_grown"
+        return self.landed.size - (self.entry.resume.file_offset if is_grown else 0)
+
+
 class FileLoader:
     """Loads files of one landing into one open warehouse under one load id."""
 
@@ -47,45 +62,40 @@ class FileLoader:
         self.load_id = load_id
         self.is_synthetic = is_synthetic
 
-    def load(
-        self,
-        stream: Stream,
-        landed: LandedFile,
-        entry: LedgerEntry | None,
-        *,
-        reread: bool,
-        advance: Callable[[int], object],
-    ) -> FileLoad:
-        """Bring the rows of `landed` in line with its bytes. `advance` is told the number of bytes done.
+    def load(self, work: FileWork, *, reread: bool) -> FileLoad:
+        """Bring the rows of one file in line with its bytes.
 
         Raises OSError when the file cannot be read, FileChangedError when it was cut meanwhile, LinesTooWideError when memory
         does not suffice: nothing is changed then.
         """
-        started_at = dt.datetime.now(dt.UTC)
-        descriptor = os.open(self.landing / landed.source_file, os.O_RDONLY)
         try:
-            # the end is fixed here: what other processes append from now on belongs to the next load
-            stat = os.fstat(descriptor)
-            landed = replace(landed, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
-            window = FileWindow(descriptor, landed.size, landed.source_file)
-            mode = _mode(landed, entry, window, reread=reread)
-            try:
-                result = self._load_whole(stream, landed, entry, mode, window, started_at)
-            except duckdb.OutOfMemoryException:
-                result = self._load_with_more_memory(stream, landed, entry, mode, window, started_at)
-        finally:
-            os.close(descriptor)
-        advance(result.bytes_read)
-        return result
+            return self.load_together([work], reread=reread)[0]
+        except duckdb.OutOfMemoryException:
+            return self._load_with_more_memory(work, reread=reread)
 
-    def _load_with_more_memory(self, *arguments: object) -> FileLoad:
+    def load_together(self, works: Sequence[FileWork], *, reread: bool) -> list[FileLoad]:
+        """The same for several files, all of them or none.
+
+        Raises what load() raises, or duckdb.OutOfMemoryException, for any of them.
+        """
+        self.connection.execute("begin")
+        try:
+            results = [self._read(work, reread=reread) for work in works]
+            self.connection.execute("commit")
+        except BaseException:
+            with contextlib.suppress(duckdb.Error):  # a commit that failed has rolled back already
+                self.connection.execute("rollback")
+            raise
+        return results
+
+    def _load_with_more_memory(self, work: FileWork, *, reread: bool) -> FileLoad:
         """DuckDB keeps a row group of lines in memory; where lines are tens of kilobytes long, our usual limit is too small."""
         # RESET would change what the setting says and not what is enforced (DuckDB 1.5), so set what a new database takes
         with duckdb.connect() as other:
             limit = other.execute("select current_setting('memory_limit')").fetchone()[0]
         self.connection.execute(f"set memory_limit = '{limit}'")
         try:
-            return self._load_whole(*arguments)
+            return self.load_together([work], reread=reread)[0]
         except duckdb.OutOfMemoryException as error:
             raise LinesTooWideError(
                 "its lines are too long for the memory of this machine: split the file or use a larger machine"
@@ -93,16 +103,18 @@ class FileLoader:
         finally:
             self.connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
 
-    def _load_whole(self, *arguments: object) -> FileLoad:
-        self.connection.execute("begin")
+    def _read(self, work: FileWork, *, reread: bool) -> FileLoad:
+        started_at = dt.datetime.now(dt.UTC)
+        descriptor = os.open(self.landing / work.landed.source_file, os.O_RDONLY)
         try:
-            result = self._load_in_transaction(*arguments)
-            self.connection.execute("commit")
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):  # a commit that failed has rolled back already
-                self.connection.execute("rollback")
-            raise
-        return result
+            # the end is fixed here: what other processes append from now on belongs to the next load
+            stat = os.fstat(descriptor)
+            landed = replace(work.landed, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
+            window = FileWindow(descriptor, landed.size, landed.source_file)
+            mode = _mode(landed, work.entry, window, reread=reread)
+            return self._load_in_transaction(work.stream, landed, work.entry, mode, window, started_at)
+        finally:
+            os.close(descriptor)
 
     def _load_in_transaction(
         self,

@@ -55,8 +55,9 @@ _SOURCE_FOLDERS = ("models", "macros", "seeds", "tests", "snapshots", "analyses"
 def read_manifest(settings: Settings) -> dict[str, Any]:
     """Read the manifest that `dbt parse` wrote. Raises SettingsError when it is missing or older than the project."""
     manifest = settings.manifest
-    if not manifest.is_file():
-        raise SettingsError(f"The dbt manifest {manifest} is missing: run `make setup`, which writes it.")
+    for file in (manifest, settings.parsed_project):
+        if not file.is_file():
+            raise SettingsError(f"The dbt manifest {file} is missing: run `make setup`, which writes it.")
     written = manifest.stat().st_mtime
     files = [settings.dbt_project / "dbt_project.yml"]
     for folder in _SOURCE_FOLDERS:

@@ -21,6 +21,7 @@
 {# Before the models: extend the plan by what was loaded since. #}
 {% macro plan_build() -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- do graph.pop('build_plan', none) -%}
         {%- do run_query(create_plan_tables()) -%}
         {%- do run_query(plan_loads()) -%}
         {%- if is_full_build() -%}

@@ -60,7 +60,17 @@
     {%- elif model.resource_type == 'test' -%} {{ return(is_part_tested()) }}
     {%- elif model.resource_type != 'model' or not is_incremental() -%} {{ return(false) }}
     {%- endif -%}
-    {{ return(not run_query("select is_full from build.state").rows[0][0]) }}
+    {{ return(not asked_once("select is_full from build.state")[0][0]) }}
+{%- endmacro %}
+
+{#
+    The rows of a query about the plan, asked once in a command: between plan_build and complete_build no answer changes, and
+    nearly every part of every statement asks. A command keeps its answers in `graph`, the one dictionary that all its nodes share.
+#}
+{% macro asked_once(query) -%}
+    {%- set answers = graph.setdefault('build_plan', {}) -%}
+    {%- if query not in answers -%}{%- do answers.update({query: run_query(query).rows}) -%}{%- endif -%}
+    {{ return(answers[query]) }}
 {%- endmacro %}
 
 {#
@@ -75,7 +85,7 @@
         and model.test_metadata.name in [
             'unique_key', 'one_to_one', 'holds', 'accepted_values', 'same_rows_as_raw', 'covers_entries', 'no_later_calibration',
         ]
-        and not run_query("select is_full from build.state").rows[0][0]
+        and not asked_once("select is_full from build.state")[0][0]
     ) -}}
 {%- endmacro %}
 
@@ -92,12 +102,12 @@
 
 {# Neighbouring days as one range, as literals: only these let DuckDB skip the rest of a table without reading it. #}
 {% macro in_ranges(column, kind, hours) -%}
-    {%- set ranges = run_query(
+    {%- set ranges = asked_once(
         "select min(date_ist), max(date_ist) + 1 from (select date_ist, date_ist - cast(row_number() over (order by date_ist) as integer) as island"
         ~ " from build." ~ kind ~ ") group by island order by island"
     ) -%}
     (
-    {%- for first, end in ranges.rows %}
+    {%- for first, end in ranges %}
         {{- " or " if not loop.first -}}
         {{ column }} >= timestamptz '{{ first }} 00:00:00+05:30' - interval {{ hours }} hours
         and {{ column }} < timestamptz '{{ end }} 00:00:00+05:30' + interval {{ hours }} hours
@@ -108,7 +118,7 @@
 
 {# From the first to the last bar of the plan, as literals for the same reason. #}
 {% macro between_bars(column) -%}
-    {%- set span = run_query("select min(bar_open_at)::varchar, max(bar_open_at)::varchar from build.bars").rows[0] -%}
+    {%- set span = asked_once("select min(bar_open_at)::varchar, max(bar_open_at)::varchar from build.bars")[0] -%}
     {%- if span[0] -%} {{ column }} between timestamptz '{{ span[0] }}' and timestamptz '{{ span[1] }}'
     {%- else -%} false
     {%- endif -%}
@@ -116,7 +126,7 @@
 
 {# On or after the first day whose fills are ranked anew, or at no known instant: such fills stand at the end of their book. #}
 {% macro since_first_fill_day(column) -%}
-    {%- set first = run_query("select min(date_ist) from build.fill_days").rows[0][0] -%}
+    {%- set first = asked_once("select min(date_ist) from build.fill_days")[0][0] -%}
     {%- if first -%} coalesce({{ column }}, 'infinity') >= timestamptz '{{ first }} 00:00:00+05:30'
     {%- else -%} false
     {%- endif -%}
@@ -127,10 +137,10 @@
     lost may have been its first records: their days are days of the plan.
 #}
 {% macro since_first_record(column) -%}
-    {%- set first = run_query(
+    {%- set first = asked_once(
         "select least((select min(first_emitted_at) from intermediate.int_run_spans where run_id in (select run_id from build.runs)),"
         ~ " (select cast(min(date_ist) as timestamptz) from build.days)) - interval 1 day"
-    ).rows[0][0] -%}
+    )[0][0] -%}
     {%- if first -%} {{ column }} >= timestamptz '{{ first }}'
     {%- else -%} true
     {%- endif -%}

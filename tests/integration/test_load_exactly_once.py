@@ -136,6 +136,8 @@ def test_a_file_appended_to_while_it_is_read(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parents[1]), str(enough)]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
+        while not path.stat().st_size and writer.poll() is None:
+            time.sleep(0.01)
         for _ in range(4):
             load_landing(landing, warehouse)
     finally:

@@ -35,6 +35,9 @@ def test_a_missing_or_stale_manifest_says_how_to_write_it(tmp_path: Path) -> Non
         read_manifest(settings)
     settings.manifest.parent.mkdir()
     settings.manifest.write_text("{}")
+    with pytest.raises(SettingsError, match=r"partial_parse.msgpack is missing: run `make setup`"):
+        read_manifest(settings)
+    settings.parsed_project.write_bytes(b"")
     assert read_manifest(settings) == {}
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "stg_signals.sql").write_text("select 1")

@@ -12,7 +12,8 @@ calibrations as (select * from {{ ref('stg_calibration_log') }} where {{ in_runs
 entries as (
     select matched.*, coalesce(signals.emitted_at, executions.emitted_at, matched.entered_at) as recorded_at
     from matched
-    left join signals on matched.entry_kind = 'decision' and matched.decision_id = signals.decision_id
+    -- as one equality: with a condition on one side alone DuckDB compares every row with every row
+    left join signals on case when matched.entry_kind = 'decision' then matched.decision_id end = signals.decision_id
     left join executions
         on matched.source_file = executions.source_file and matched.line_no = executions.line_no
 )
