@@ -22,7 +22,7 @@ DATA_PATH := $(if $(DATA),$(abspath $(DATA)),$(ROOT)/data)
 LANDING_PATH := $(if $(LANDING),$(or $(realpath $(LANDING)),$(realpath $(PWD)/$(LANDING)),$(abspath $(LANDING))))
 ENV := DATA='$(DATA_PATH)' LANDING='$(LANDING_PATH)' DAGSTER_HOME='$(DATA_PATH)/dagster_home' \
        WAREHOUSE_PATH='$(DATA_PATH)/warehouse.duckdb' DBT_SEND_ANONYMOUS_USAGE_STATS=false \
-       DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS=true
+       DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS=true DAGSTER_EVENT_BATCH_SIZE=1000
 
 .PHONY: help setup dev run ui sql docs test test-all lint bench clean
 help:

@@ -22,6 +22,8 @@ def prepare_home(settings: Settings) -> None:
     os.environ["DAGSTER_HOME"] = str(home)
     # one "planned" event per asset and run; else a range of hours writes one per asset and hour before it begins
     os.environ["DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS"] = "true"
+    # the hours of an output are stored together (quick_storage)
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"
     with dg.DagsterInstance.get():
         pass
 

@@ -6,11 +6,13 @@ statements, waits for the disk and, as the only connection closes, folds the jou
 
 import contextlib
 import sqlite3
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import sqlalchemy
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -38,12 +40,36 @@ class QuickEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self._engines: OrderedDict[str, sqlalchemy.Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        self._batch: contextlib.ExitStack | None = None
+        self._batched: dict[str, sqlalchemy.Connection] = {}
         super().__init__(base_dir, inst_data)
+        self._db_lock = threading.RLock()  # a batch holds it while its events take it
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table: asked for every event of an asset, and a table that is there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store events of one run in one transaction per file: Dagster hands over those of an output's partitions together."""
+        with self._db_lock, contextlib.ExitStack() as self._batch:
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._batch, self._batched = None, {}
 
     @contextlib.contextmanager
     def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
-        with self._db_lock, self._engine(shard).begin() as connection:
-            yield connection
+        with self._db_lock:
+            if self._batch is None:
+                with self._engine(shard).begin() as connection:
+                    yield connection
+            else:
+                if shard not in self._batched:
+                    self._batched[shard] = self._batch.enter_context(self._engine(shard).begin())
+                yield self._batched[shard]
 
     def _engine(self, shard: str) -> sqlalchemy.Engine:
         engine = self._engines.get(shard)

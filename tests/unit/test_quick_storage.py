@@ -4,9 +4,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy
 
 from dagster_project.instance import CONFIG
 from dagster_project.quick_storage import QuickEventLogStorage, event_folder
+from dagster_project.schedules import range_tags
 
 
 @dg.asset
@@ -54,3 +56,26 @@ def test_another_process_may_write_and_wipe(home: Path) -> None:
         assert types_of(ours, run_id) == []
         again = run_once(ours)
         assert "ASSET_MATERIALIZATION" in types_of(theirs, again)
+
+
+@pytest.mark.parametrize("size", ["0", "100"])
+def test_the_hours_of_an_output_are_stored_together(home: Path, monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", size)
+    hours = dg.StaticPartitionsDefinition([f"{number:03}" for number in range(250)])
+    commits: list[object] = []
+
+    def note(connection: object) -> None:
+        commits.append(connection)
+
+    @dg.asset(partitions_def=hours, backfill_policy=dg.BackfillPolicy.single_run())
+    def by_hour() -> None:
+        # from here on: the start of the run is none of it
+        sqlalchemy.event.listen(sqlalchemy.engine.Engine, "commit", note)
+
+    with dg.DagsterInstance.get() as instance:
+        try:
+            dg.materialize([by_hour], instance=instance, tags=range_tags("000", "249"))
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.engine.Engine, "commit", note)
+        assert instance.get_materialized_partitions(by_hour.key) == set(hours.get_partition_keys())
+    assert (len(commits) < 50) == (size == "100"), "a commit per file and hundred hours, not per hour"
