@@ -14,7 +14,10 @@ from typing import Any
 
 import dagster as dg
 import sqlalchemy
+from dagster._core.events import DagsterEventType
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
@@ -54,7 +57,8 @@ class QuickEventLogStorage(SqliteEventLogStorage):
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
         """Store events of one run in one transaction per file: Dagster hands over those of an output's partitions together."""
-        with self._db_lock, contextlib.ExitStack() as self._batch:
+        with self._db_lock, contextlib.ExitStack() as batch:
+            self._batch = batch
             try:
                 super().store_event_batch(events)
             finally:
@@ -84,6 +88,26 @@ class QuickEventLogStorage(SqliteEventLogStorage):
         while len(self._engines) > _KEPT_SHARDS:
             self._engines.popitem(last=False)[1].dispose()
         return engine
+
+    def is_log_of_run(self, shard: str) -> bool:
+        """Whether a file of that name is the log of one run, and not the index over all."""
+        return shard != INDEX_SHARD_NAME
+
+    def forget_run(self, run_id: str) -> None:
+        """Remove the log of a run. Its materialisations of partitions stay: from them the UI knows which hours are loaded."""
+        events, tags, checks = SqlEventLogStorageTable.c, AssetEventTagsTable, AssetCheckExecutionsTable
+        is_state = (events.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value) & events.partition.is_not(None)
+        is_forgotten = (events.run_id == run_id) & ~is_state
+        with self.index_connection() as connection:
+            connection.execute(tags.delete().where(tags.c.event_id.in_(sqlalchemy.select(events.id).where(is_forgotten))))
+            connection.execute(SqlEventLogStorageTable.delete().where(is_forgotten))
+            connection.execute(checks.delete().where(checks.c.run_id == run_id))
+        with self._db_lock:
+            if engine := self._engines.pop(run_id, None):
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
 
     def wipe(self) -> None:
         """Delete all events; their files go, so they must not stay open."""

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster_project.assets.keys import PUBLISHED_MARTS
 from dagster_project.partitions import DAY_FORMAT, HOUR_FORMAT, daily, day_key, hourly
 from dagster_project.quick_storage import kept_open
+from dagster_project.run_logs import forget_old_run_logs
 from dagster_project.schedules import range_tags
 from dagster_project.settings import Settings, SettingsError
 from dagster_project.turns import bury_dead_runs
@@ -91,6 +92,7 @@ def execute(settings: Settings, defs: dg.Definitions, job_name: str, span: Span)
     is_range = span.first != span.last
     with dg.DagsterInstance.get() as instance, kept_open(settings.dagster_home):
         bury_dead_runs(instance, settings.turns)
+        forget_old_run_logs(instance, settings.dagster_home)
         done = defs.resolve_job_def(job_name).execute_in_process(
             instance=instance,
             partition_key=None if is_range else span.first,

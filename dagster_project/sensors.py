@@ -7,6 +7,7 @@ import duckdb
 
 from dagster_project.landing_changes import fingerprint, summary, unexpected_changes
 from dagster_project.partitions import IST, day_key, hourly
+from dagster_project.run_logs import forget_old_run_logs
 from dagster_project.schedules import AssetJob, range_tags
 from dagster_project.settings import Settings
 from dagster_project.turns import bury_dead_runs
@@ -38,6 +39,7 @@ def landing_sensor(settings: Settings, dictionary: Dictionary, hourly_job: Asset
     )
     def landing_changes(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         bury_dead_runs(context.instance, settings.turns)
+        forget_old_run_logs(context.instance, settings.dagster_home)
         if context.instance.get_run_records(filters=dg.RunsFilter(statuses=WAITING_OR_AT_WORK), limit=1):
             return dg.SkipReason("A run waits or is at work; it takes in what has landed.")
         if not settings.warehouse.is_file():

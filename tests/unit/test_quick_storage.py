@@ -1,5 +1,9 @@
 """The event log that keeps its files open writes what Dagster's own writes, and lets go of files that are deleted."""
 
+import os
+import sqlite3
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +12,7 @@ import sqlalchemy
 
 from dagster_project.instance import CONFIG
 from dagster_project.quick_storage import QuickEventLogStorage, event_folder
+from dagster_project.run_logs import forget_old_run_logs
 from dagster_project.schedules import range_tags
 
 
@@ -79,3 +84,45 @@ def test_the_hours_of_an_output_are_stored_together(home: Path, monkeypatch: pyt
             sqlalchemy.event.remove(sqlalchemy.engine.Engine, "commit", note)
         assert instance.get_materialized_partitions(by_hour.key) == set(hours.get_partition_keys())
     assert (len(commits) < 50) == (size == "100"), "a commit per file and hundred hours, not per hour"
+
+
+def test_old_runs_leave_their_state_and_nothing_else(home: Path) -> None:
+    hours = dg.StaticPartitionsDefinition(["00", "01"])
+
+    @dg.asset(partitions_def=hours)
+    def by_hour() -> None: ...
+
+    @dg.asset_check(asset=something)
+    def is_good() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    def run(instance: dg.DagsterInstance, hour: str) -> str:
+        return dg.materialize([something, by_hour, is_good], instance=instance, partition_key=hour).run_id
+
+    def set_age(days: float, *run_ids: str) -> None:
+        for run_id in run_ids:
+            then = time.time() - timedelta(days=days).total_seconds()
+            os.utime(event_folder(home) / f"{run_id}.db", (then, then))
+
+    with dg.DagsterInstance.get() as instance:
+        old, recent = run(instance, "00"), run(instance, "01")
+        (home / "storage" / old).mkdir(parents=True, exist_ok=True)
+        set_age(15, old)
+        set_age(13, recent)
+        os.utime(event_folder(home) / "index.db", (0, 0))
+        expected = types_of(instance, recent)
+        assert forget_old_run_logs(instance, home) == [old]
+        assert forget_old_run_logs(instance, home) == []
+        assert not list(event_folder(home).glob(f"{old}*"))
+        assert not (home / "storage" / old).exists()
+        assert instance.get_materialized_partitions(by_hour.key) == {"00", "01"}
+        assert instance.get_latest_materialization_event(something.key).run_id == recent
+        with sqlite3.connect(event_folder(home) / "index.db") as index:
+            left = index.execute("select dagster_event_type, partition from event_logs where run_id = ?", [old]).fetchall()
+            executions = index.execute("select distinct run_id from asset_check_executions").fetchall()
+        assert left == [("ASSET_MATERIALIZATION", "00")]
+        assert executions == [(recent,)]
+        assert types_of(instance, recent) == expected
+        assert instance.get_run_by_id(old).status == dg.DagsterRunStatus.SUCCESS
+        assert types_of(instance, old) == [], "to look at an old run is no error"
+        assert run(instance, "00") != old

@@ -1,0 +1,32 @@
+"""What Dagster records of a run is kept for a fortnight: a run an hour would fill some 30 GB a year.
+
+Kept for ever are the run itself (when, which job, how it ended), which hours and days were materialised, and what each check
+found (`ops.check_results` of the warehouse).
+"""
+
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from dagster_project.quick_storage import QuickEventLogStorage, event_folder
+
+KEPT = timedelta(days=14)
+# a sensor asks each minute and has a minute: what is left over is forgotten next time
+_MOST_AT_ONCE = 100
+
+
+def forget_old_run_logs(instance: dg.DagsterInstance, home: Path, kept: timedelta = KEPT) -> list[str]:
+    """Remove the event log and the captured output of runs below `home` that wrote nothing for `kept`. Returns their ids."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, QuickEventLogStorage):
+        return []
+    before = time.time() - kept.total_seconds()
+    logs = {file.stem: file for file in event_folder(home).glob("*.db") if file.stat().st_mtime < before}
+    old = sorted(run_id for run_id in logs if storage.is_log_of_run(run_id))[:_MOST_AT_ONCE]
+    for run_id in old:
+        storage.forget_run(run_id)
+        shutil.rmtree(home / "storage" / run_id, ignore_errors=True)
+    return old
