@@ -24,7 +24,7 @@ from dagster_project.schedules import DAILY_JOB, HOURLY_JOB
 from dagster_project.settings import Settings, SettingsError, remember_landing
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.errors import LoaderError
-from raw_loaders.landing import scan_landing
+from raw_loaders.landing import check_landing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def settle(settings: Settings) -> None:
     if not settings.landing.exists() and settings.landing == settings.data / "landing":
         with _stage(f"making the demo landing {settings.landing}"):
             make_demo_landing(settings.landing)
-    scan_landing(settings.landing, load_dictionary())
+    check_landing(settings.landing, load_dictionary())
     check_warehouse_is_there(settings)
     message = make_room_for_real_logs(settings)
     prepare_home(settings)

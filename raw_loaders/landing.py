@@ -1,7 +1,7 @@
 """Lists what lies in a landing folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,13 +22,31 @@ class LandedFile:
 
 def scan_landing(landing: Path, dictionary: Dictionary) -> list[LandedFile]:
     """Every file below `landing`, sorted by path. Raises LandingError when there is no such folder or nothing to load in it."""
+    _check_folder(landing)
+    files = sorted(_walk(landing, "", dictionary), key=lambda file: file.source_file)
+    _check_any_stream(files, landing)
+    return files
+
+
+def check_landing(landing: Path, dictionary: Dictionary) -> None:
+    """Raise what scan_landing would raise, after a look at no more files than it takes."""
+    _check_folder(landing)
+    _check_any_stream(_walk(landing, "", dictionary), landing)
+
+
+def _check_folder(landing: Path) -> None:
     if not landing.is_dir():
         what = "is no folder" if landing.exists() else "does not exist"
         raise LandingError(f"The landing {landing} {what}: name the folder that holds the bot's log tree.")
-    files = sorted(_walk(landing, "", dictionary), key=lambda file: file.source_file)
-    if not any(file.facts.stream for file in files):
-        raise LandingError(f"No file of a known stream lies in {landing} ({len(files)} other files): {_hint(landing)}.")
-    return files
+
+
+def _check_any_stream(files: Iterable[LandedFile], landing: Path) -> None:
+    others = 0
+    for file in files:
+        if file.facts.stream:
+            return
+        others += 1
+    raise LandingError(f"No file of a known stream lies in {landing} ({others} other files): {_hint(landing)}.")
 
 
 def _hint(landing: Path) -> str:
