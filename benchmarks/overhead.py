@@ -6,18 +6,17 @@ beside that is planning, tests, checks, Dagster's records and the publication.
 """
 
 import argparse
+import contextlib
+import io
 import json
-import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks.process import REPOSITORY, measure, python
 from benchmarks.tick import Site
-from dagster_project.dbt_command import dbt_environment
+from dagster_project.dbt_command import run_dbt
 from dagster_project.settings import Settings
 
 FILES = ("warehouse.duckdb", "warehouse.serve.duckdb")
@@ -70,10 +69,8 @@ def _round(site: Site, copy: Path) -> dict[str, float]:
 def _plan(site: Site, copy: Path) -> None:
     """Let the copy know which parts of which tables its load touched: dbt does it before it builds, here, a single model."""
     settings = Settings(landing=site.history.landing, data=copy)
-    arguments = ["run", "--select", "int_runs", "--target-path", str(copy / "target")]
-    folders = ["--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project)]
-    command = [str(Path(sys.executable).parent / "dbt"), "--quiet", *arguments, *folders]
-    subprocess.run(command, cwd=settings.dbt_project, env=os.environ | dbt_environment(settings), check=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_dbt(settings, ["run", "--select", "int_runs"], lambda: None)
 
 
 def _steps(target: Path) -> list[tuple[str, str, str]]:

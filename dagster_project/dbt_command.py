@@ -21,12 +21,13 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def dbt_environment(settings: Settings) -> dict[str, str]:
-    """Environment of every dbt call: which warehouse, which code."""
+def _environment(settings: Settings, *, tests_part: bool) -> dict[str, str]:
+    """Which warehouse, which code, and what its tests look at."""
     return {
         "WAREHOUSE_PATH": str(settings.warehouse),
         # other code than the tables were built with: everything is built anew (macro build_plan)
         "DBT_ENV_CUSTOM_ENV_CODE_VERSION": project_version(settings.dbt_project),
+        "DBT_ENV_CUSTOM_ENV_TESTED": "part" if tests_part else "whole",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
@@ -59,7 +60,7 @@ def run_dbt(
     process = subprocess.Popen(
         [*command, "--target-path", str(target), "--project-dir", project, "--profiles-dir", project],
         cwd=project,
-        env=os.environ | dbt_environment(settings) | {"DBT_ENV_CUSTOM_ENV_TESTED": "part" if tests_part else "whole"},
+        env=os.environ | _environment(settings, tests_part=tests_part),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
