@@ -23,7 +23,7 @@ class LandedFile:
 def scan_landing(landing: Path, dictionary: Dictionary) -> list[LandedFile]:
     """Every file below `landing`, sorted by path. Raises LandingError when there is no such folder or nothing to load in it."""
     _check_folder(landing)
-    files = sorted(_walk(landing, "", dictionary), key=lambda file: file.source_file)
+    files = sorted(_walk(landing, dictionary), key=lambda file: file.source_file)
     _check_any_stream(files, landing)
     return files
 
@@ -31,7 +31,7 @@ def scan_landing(landing: Path, dictionary: Dictionary) -> list[LandedFile]:
 def check_landing(landing: Path, dictionary: Dictionary) -> None:
     """Raise what scan_landing would raise, after a look at no more files than it takes."""
     _check_folder(landing)
-    _check_any_stream(_walk(landing, "", dictionary), landing)
+    _check_any_stream(_walk(landing, dictionary), landing)
 
 
 def _check_folder(landing: Path) -> None:
@@ -56,15 +56,18 @@ def _hint(landing: Path) -> str:
     return "the landing is the folder with the bots' folders 5m, 1h, 12h, 24h in it"
 
 
-def _walk(folder: Path, prefix: str, dictionary: Dictionary) -> Iterator[LandedFile]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), name + "/", dictionary)
-                continue
-            try:
-                stat = entry.stat()
-            except FileNotFoundError:  # a dangling link, or a file that went away since the folder was listed
-                continue
-            yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))
+def _walk(landing: Path, dictionary: Dictionary) -> Iterator[LandedFile]:
+    prefixes = [""]
+    while prefixes:
+        prefix = prefixes.pop()
+        with os.scandir(landing / prefix) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    prefixes.append(name + "/")
+                    continue
+                try:
+                    stat = entry.stat()
+                except FileNotFoundError:  # a dangling link, or a file that went away since the folder was listed
+                    continue
+                yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))

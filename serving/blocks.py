@@ -6,13 +6,17 @@ to be copied, and a copy costs what was changed since the older one, not the siz
 """
 
 import fcntl
+import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HEADERS = 3 * 4096
 _CHECKSUM = 8
 _MAIN_HEADER = 4096
 _PIECE = 64 << 20
+_READERS = 8
+_STRETCH = 64  # blocks
 
 
 def copy_file(source: Path, target: Path) -> int:
@@ -76,13 +80,20 @@ def _read_ahead(*descriptors: int, wanted: bool) -> None:
 
 def _changed(source: int, target: int, size: int, block_size: int) -> list[tuple[int, int]]:
     """Byte ranges in which the files differ, neighbouring blocks as one; the headers always."""
+
+    def differing(starts: range) -> list[int]:
+        return [start for start in starts if os.pread(source, _CHECKSUM, start) != os.pread(target, _CHECKSUM, start)]
+
+    starts = range(HEADERS, size, block_size)
+    # each look waits for the disk, so several look at once
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = readers.map(differing, (starts[at : at + _STRETCH] for at in range(0, len(starts), _STRETCH)))
     ranges = [(0, HEADERS)]
-    for start in range(HEADERS, size, block_size):
-        if os.pread(source, _CHECKSUM, start) != os.pread(target, _CHECKSUM, start):
-            if ranges[-1][1] == start:
-                ranges[-1] = (ranges[-1][0], start + block_size)
-            else:
-                ranges.append((start, start + block_size))
+    for start in itertools.chain.from_iterable(found):
+        if ranges[-1][1] == start:
+            ranges[-1] = (ranges[-1][0], start + block_size)
+        else:
+            ranges.append((start, start + block_size))
     return ranges
 
 
