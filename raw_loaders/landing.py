@@ -57,10 +57,11 @@ def _hint(landing: Path) -> str:
 
 
 def _walk(landing: Path, dictionary: Dictionary) -> Iterator[LandedFile]:
-    prefixes = [""]
+    # paths as text: the folders of years are many, and a Path for each takes as long as to list it
+    root, prefixes = str(landing), [""]
     while prefixes:
         prefix = prefixes.pop()
-        with os.scandir(landing / prefix) as entries:
+        with os.scandir(f"{root}/{prefix}") as entries:
             for entry in entries:
                 name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
