@@ -1,12 +1,18 @@
 """Lists what lies in a landing folder."""
 
+import contextlib
+import functools
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from raw_loaders.dictionary import Dictionary, PathFacts
 from raw_loaders.errors import LandingError
+
+_READERS = 8
+_AT_ONCE = 64
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,18 +63,26 @@ def _hint(landing: Path) -> str:
 
 
 def _walk(landing: Path, dictionary: Dictionary) -> Iterator[LandedFile]:
-    # paths as text: the folders of years are many, and a Path for each takes as long as to list it
     root, prefixes = str(landing), [""]
-    while prefixes:
-        prefix = prefixes.pop()
-        with os.scandir(f"{root}/{prefix}") as entries:
-            for entry in entries:
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    prefixes.append(name + "/")
-                    continue
-                try:
-                    stat = entry.stat()
-                except FileNotFoundError:  # a dangling link, or a file that went away since the folder was listed
-                    continue
-                yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))
+    # a folder that nobody looked at for an hour is read from the disk: several wait for it at once
+    with ThreadPoolExecutor(_READERS) as readers:
+        while prefixes:
+            batch, prefixes[-_AT_ONCE:] = prefixes[-_AT_ONCE:], []
+            for folders, files in readers.map(functools.partial(_list, root), batch):
+                prefixes += folders
+                for name, stat in files:
+                    yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))
+
+
+def _list(root: str, prefix: str) -> tuple[list[str], list[tuple[str, os.stat_result]]]:
+    """The folders in a folder, each with its last '/', and the files with their stat; as text, a Path for each takes as long."""
+    folders, files = [], []
+    with os.scandir(f"{root}/{prefix}") as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(name + "/")
+                continue
+            with contextlib.suppress(FileNotFoundError):  # a dangling link, or a file that went away since the folder was listed
+                files.append((name, entry.stat()))
+    return folders, files

@@ -22,7 +22,7 @@ prices as (
         decision_id,
         case when unresolved_reason is null then net_bps end as net_bps
     from {{ ref('int_shadow_prices') }}
-    where horizon_bars = {{ var('shadow_headline_horizon_bars') }}
+    where horizon_bars = {{ var('shadow_headline_horizon_bars') }} and {{ in_part('decided_at', 'run_days') }}
 ),
 
 grid as (select list(factor order by factor) as factors from {{ ref('whatif_factors') }}),

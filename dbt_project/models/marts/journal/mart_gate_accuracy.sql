@@ -8,7 +8,7 @@ with rejections as (
     select * from {{ ref('fct_guard_rejections') }} where {{ in_part('decided_at', 'run_days') }} and is_canonical and run_kind = 'live_paper'
 ),
 
-shadows as (select * from {{ ref('fct_shadow_trades') }}),
+shadows as (select * from {{ ref('fct_shadow_trades') }} where {{ in_part('decided_at', 'run_days') }}),
 
 horizons as (
     select unnest([{{ var('shadow_horizons_bars') | join(', ') }}]) as horizon_bars
