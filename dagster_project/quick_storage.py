@@ -17,7 +17,6 @@ import sqlalchemy
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetEventTagsTable, SqlEventLogStorageTable
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
@@ -88,10 +87,6 @@ class QuickEventLogStorage(SqliteEventLogStorage):
         while len(self._engines) > _KEPT_SHARDS:
             self._engines.popitem(last=False)[1].dispose()
         return engine
-
-    def is_log_of_run(self, shard: str) -> bool:
-        """Whether a file of that name is the log of one run, and not the index over all."""
-        return shard != INDEX_SHARD_NAME
 
     def forget_run(self, run_id: str) -> None:
         """Remove the log of a run. Its materialisations of partitions stay: from them the UI knows which hours are loaded."""

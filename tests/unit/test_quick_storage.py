@@ -126,3 +126,11 @@ def test_old_runs_leave_their_state_and_nothing_else(home: Path) -> None:
         assert instance.get_run_by_id(old).status == dg.DagsterRunStatus.SUCCESS
         assert types_of(instance, old) == [], "to look at an old run is no error"
         assert run(instance, "00") != old
+
+
+def test_two_processes_may_forget_the_same_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run_id = run_once(instance)
+        os.utime(event_folder(home) / f"{run_id}.db", (0, 0))
+        monkeypatch.setattr(instance.event_log_storage, "get_all_run_ids", lambda: [run_id, "removed-a-moment-ago"])
+        assert forget_old_run_logs(instance, home) == [run_id]
