@@ -4,6 +4,7 @@ import argparse
 import math
 import statistics
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.process import REPOSITORY, measure, python
@@ -25,12 +26,24 @@ def main() -> None:
     print("  days  " + "".join(f"{name:>22s}" for name in measured[0]))
     for days, values in zip(options.days, measured, strict=True):
         print(f"  {days:4d}  " + "".join(f"{value:22.3f}" for value in values.values()))
-    places = [math.log10(days / options.days[0]) for days in options.days]
+    PLOT.write_text(_plot(options.days, measured))
+
+
+def _plot(days: Sequence[int], measured: Sequence[Mapping[str, float]]) -> str:
+    """SVG with both axes logarithmic; the line named "in proportion" grows as the data do, from the first load on."""
+    places = [math.log10(each / days[0]) for each in days]
     lines = {
         name: [(place, math.log10(values[name])) for place, values in zip(places, measured, strict=True)] for name in measured[0]
     }
-    labels = {place: f"{days / options.days[0]:g} times" for place, days in zip(places, options.days, strict=True)}
-    PLOT.write_text(line_chart(lines, x_labels=labels, y_unit="log10 of seconds, against the data"))
+    lines["in proportion"] = [(place, lines["load"][0][1] + place) for place in places]
+    logarithms = [y for line in lines.values() for _, y in line]
+    decades = range(math.ceil(min(logarithms)), math.floor(max(logarithms)) + 1)
+    return line_chart(
+        lines,
+        x_labels={place: f"{each:,} days" for place, each in zip(places, days, strict=True)},
+        y_labels={decade: f"{10.0**decade:g} s" for decade in decades},
+        y_unit="wall-clock time",
+    )
 
 
 def _measure(days: int, rounds: int) -> dict[str, float]:

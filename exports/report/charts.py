@@ -50,10 +50,12 @@ def line_chart(
     series: Mapping[str, Sequence[tuple[float, float]]],
     *,
     x_labels: Mapping[float, str] | None = None,
+    y_labels: Mapping[float, str] | None = None,
     y_unit: str = "",
     diagonal: bool = False,
 ) -> str:
-    """One line per name over points (x, y) in order of x. `x_labels` names places of the x axis, `diagonal` draws y = x."""
+    """One line per name over points (x, y) in order of x. `x_labels` and `y_labels` name places of the axes, `diagonal` draws
+    y = x."""
     points = [point for line in series.values() for point in line]
     if not points:
         return nothing()
@@ -70,9 +72,9 @@ def line_chart(
         )
 
     parts = [_text(4, 12, y_unit)]
-    for tick in _ticks(y_low, y_high):
-        _, y = place(x_low, tick)
-        parts += [_line(LEFT, y, WIDTH - RIGHT, y), _text(LEFT - 6, y + 4, _number(tick), "end")]
+    for y_value, label in (y_labels or {tick: _number(tick) for tick in _ticks(y_low, y_high)}).items():
+        _, y = place(x_low, y_value)
+        parts += [_line(LEFT, y, WIDTH - RIGHT, y), _text(LEFT - 6, y + 4, label, "end")]
     for x_value, label in (x_labels or {tick: _number(tick) for tick in _ticks(x_low, x_high)}).items():
         x, _ = place(x_value, y_low)
         parts += [_line(x, HEIGHT - BOTTOM, x, HEIGHT - BOTTOM + 4, "#888"), _text(x, HEIGHT - 12, label, "middle")]
