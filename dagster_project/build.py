@@ -1,12 +1,23 @@
 """Builds the whole graph from settings. Opens no warehouse; reads the stream dictionary and dbt's manifest."""
 
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from dagster_project.assets.alert_delivery import alert_delivery_asset
 from dagster_project.assets.day_reconciliation import day_reconciliation_asset
-from dagster_project.assets.dbt import dbt_definitions, mart_keys, model_key, read_manifest, view_keys, whole_history_keys
+from dagster_project.assets.dbt import (
+    dbt_definitions,
+    mart_keys,
+    model_key,
+    read_manifest,
+    tests_with_tables,
+    view_keys,
+    whole_history_keys,
+)
+from dagster_project.assets.dbt_results import test_name
 from dagster_project.assets.exports import export_assets, export_job, export_schedule
 from dagster_project.assets.keys import staging_model
 from dagster_project.assets.landing import landing_assets
@@ -38,6 +49,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     each_run = [raw_checks(settings, dictionary), staging_checks(dictionary, manifest), record_checks(manifest)]
     daily_only = [stream_checks(dictionary), table_checks(dictionary, manifest)]
     hourly_job, daily_job = jobs(each_run, daily_only, whole_history_keys(manifest), view_keys(manifest))
+    known = _known_checks([*each_run, *daily_only], manifest)
     with warnings.catch_warnings():
         # backfill policies are "beta" by name only, and what makes a range one run
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -46,7 +58,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             raw_assets(settings, dictionary),
             dbt_definitions(settings, manifest),
             day_reconciliation_asset(settings, dictionary, staging_keys),
-            publication_asset(settings, dictionary, mart_keys(manifest)),
+            publication_asset(settings, dictionary, mart_keys(manifest), known),
             alert_delivery_asset(),
             *export_assets(settings, dictionary),
         ]
@@ -60,3 +72,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources={"warehouse": warehouse_resource(settings)},
         executor=dg.in_process_executor,  # one writer, few steps: a process per step would cost seconds each
     )
+
+
+def _known_checks(checks: Sequence[dg.AssetChecksDefinition], manifest: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """(asset, check) as `ops.check_results` names them."""
+    ours = {(".".join(spec.asset_key.path), spec.name) for each in checks for spec in each.check_specs}
+    return ours | {(".".join(key.path), test_name(node)) for node, key in tests_with_tables(manifest)}

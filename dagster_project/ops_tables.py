@@ -31,6 +31,15 @@ _TABLES = (
         rows_failed bigint not null, examples json, remedy varchar, description varchar
     )
     """,
+    # of a warehouse that knew no partitions of checks
+    "alter table ops.check_results add column if not exists partition varchar",
+    # one row per check that failed, of severity error, and has not passed since on as much as it failed on
+    """
+    create table if not exists ops.open_failures (
+        asset varchar not null, check_name varchar not null, scope varchar not null, run_id varchar not null,
+        failed_at timestamptz not null, description varchar
+    )
+    """,
     """
     create table if not exists ops.verified_loads (
         load_id varchar not null, layer varchar not null, verified_at timestamptz not null

@@ -21,12 +21,14 @@ from dagster_project.assets.dbt_results import (
     left_out,
     materialisations,
     merged,
+    part_rows,
     results_of_tests,
     selector,
+    test_name,
     tested,
 )
 from dagster_project.checks.history import record
-from dagster_project.checks.scope import WHOLE
+from dagster_project.checks.scope import TOUCHED, WHOLE
 from dagster_project.dbt_command import run_dbt
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.schedules import HOURLY_JOB
@@ -103,6 +105,14 @@ def view_keys(manifest: Mapping[str, Any]) -> list[dg.AssetKey]:
     ]
 
 
+def tests_with_tables(manifest: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dg.AssetKey]]:
+    """Each dbt test with the asset key of the table that it stands on."""
+    tables = {**manifest["nodes"], **manifest["sources"]}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test" and tested(node) in tables:
+            yield node, TRANSLATOR.get_asset_key(tables[tested(node)])
+
+
 def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """All models, seeds and tests of the dbt project, run by one `dbt build`.
 
@@ -112,7 +122,7 @@ def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.Asset
     nodes = {node["unique_id"]: node for kind in ("nodes", "sources") for node in manifest[kind].values()}
     keys = {id_: TRANSLATOR.get_asset_key(node) for id_, node in nodes.items() if node["resource_type"] in (*BUILT, "source")}
     relations = {id_: (nodes[id_]["schema"], nodes[id_].get("alias") or nodes[id_]["identifier"]) for id_ in keys}
-    tests = {id_: key for id_, node in nodes.items() if node["resource_type"] == "test" and (key := keys.get(tested(node)))}
+    tests = {node["unique_id"]: key for node, key in tests_with_tables(manifest)}
 
     @dbt_assets(manifest=manifest, name="dbt_build", dagster_dbt_translator=TRANSLATOR, pool=WRITER_POOL)
     def dbt_build(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
@@ -122,8 +132,11 @@ def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.Asset
         with warehouse.connect() as con:
             found = queries.table_sizes(con, [relations[id_] for id_ in _counted(results, nodes, relations)])
             sizes = {id_: found[name] for id_, name in relations.items() if name in found}
-            by_test = list(results_of_tests(con, results, manifest, tests, sizes))
-            record(con, context.run.run_id, WHOLE.name, by_test)
+            parts = part_rows(con, manifest)
+            by_test = list(results_of_tests(con, results, manifest, tests, sizes, parts))
+            of_parts = {test_name(nodes[id_]) for id_ in parts}
+            record(con, context.run.run_id, WHOLE.name, [found for found in by_test if found.check_name not in of_parts])
+            record(con, context.run.run_id, TOUCHED.name, [found for found in by_test if found.check_name in of_parts])
         yield from materialisations(results, keys, sizes)
         yield from by_table(by_test)
         if failed := broken(results):
@@ -166,14 +179,14 @@ def _build(
 
     is_tick = context.job_def.name == HOURLY_JOB
 
-    def select(ids: Sequence[str]) -> list[str]:
-        return ["--indirect-selection", "empty", "--select", *(selector(nodes[id_]) for id_ in ids)] if ids else []
+    def build(ids: Sequence[str]) -> list[NodeResult]:
+        named = ["--indirect-selection", "empty", "--select", *(selector(nodes[id_]) for id_ in ids)] if ids else []
+        return run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *named], on_result, tests_part=is_tick)
 
-    arguments = ["build", "--exclude-resource-type", "unit_test", *select(chosen)]
-    results = run_dbt(settings, arguments, on_result, tests_part=is_tick)
+    results = build(chosen)
     while waiting := [result.unique_id for result in left_out(results)]:
         context.log.warning(f"{len(waiting)} nodes behind a failed test are built now.")
-        more = run_dbt(settings, ["build", *select(waiting)], on_result, tests_part=is_tick)
+        more = build(waiting)
         results = merged(results, more)
         if not {result.unique_id for result in more if result.status != "skipped"} & set(waiting):
             break

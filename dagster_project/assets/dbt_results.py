@@ -94,27 +94,50 @@ def tested(node: Mapping[str, Any]) -> str:
     return node.get("attached_node") or next(iter(node["depends_on"]["nodes"]), "")
 
 
+def test_name(node: Mapping[str, Any]) -> str:
+    """Name of a dbt test's answer in `ops.check_results`."""
+    return f"{DBT_TESTS}: {node['name']}"
+
+
+def part_rows(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Rows of the part of its table that a test looked at, by the test's unique id; tests of whole tables are not in it.
+
+    The macro note_tests wrote it down when dbt ended.
+    """
+    found = rows(con, "select test, model, row_count from build.part_tests, build.part_rows")
+    counts = {(row["test"], row["model"]): row["row_count"] for row in found}
+    tests = {id_: node for id_, node in manifest["nodes"].items() if node["resource_type"] == "test"}
+    names = {id_: (node["name"], tested(node).split(".")[-1]) for id_, node in tests.items()}
+    return {id_: counts[name] for id_, name in names.items() if name in counts}
+
+
 def results_of_tests(
     con: duckdb.DuckDBPyConnection,
     results: Iterable[NodeResult],
     manifest: Mapping[str, Any],
     tests: Mapping[str, dg.AssetKey],
     sizes: Mapping[str, int],
+    parts: Mapping[str, int],
 ) -> Iterator[dg.AssetCheckResult]:
-    """One per test that ran: rows of the tested table, number of failing rows, ten of them, and what to do."""
+    """One per test that ran: rows it looked at, number of failing rows, ten of them, and what to do.
+
+    `sizes` has the rows of whole tables by the table's unique id, `parts` those of part_rows().
+    """
     for result in results:
         key = tests.get(result.unique_id)
         if key is None or result.status == "skipped":
             continue
         node = manifest["nodes"][result.unique_id]
+        table = ".".join(key.path)
+        is_part = result.unique_id in parts
         yield outcome(
             key,
-            f"{DBT_TESTS}: {node['name']}",
-            rows_examined=sizes.get(tested(node), 0),
+            test_name(node),
+            rows_examined=parts[result.unique_id] if is_part else sizes.get(tested(node), 0),
             failing=[] if result.status == "pass" else _failing_rows(con, result),
             failing_count=result.failures if result.status != "pass" else None,
             remedy=node["config"]["meta"].get("what_to_do") or _remedy(node, key),
-            nothing_because=f"{'.'.join(key.path)} has no row",
+            nothing_because=f"no row of {table} was written by this run" if is_part else f"{table} has no row",
             is_warning=result.status == "warn",
         )
 
@@ -131,7 +154,7 @@ def by_table(results: Sequence[dg.AssetCheckResult]) -> Iterator[dg.AssetCheckRe
         first = next((result for state in (FAILED, WARNED) for result in group if state_of(result) == state), None)
         lines = [f"- {state}: {result.check_name}" for state, result in zip(states, group, strict=True)]
         metadata: dict[str, Any] = {
-            "rows_examined": group[0].metadata["rows_examined"],
+            "rows_examined": max((result.metadata["rows_examined"] for result in group), key=lambda count: count.value),
             "tests": dg.MetadataValue.md("\n".join(lines)),
             **({name: first.metadata[name] for name in ("failing_rows", "examples", "what_to_do")} if first else {}),
         }

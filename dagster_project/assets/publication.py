@@ -1,6 +1,6 @@
 """`published/marts`: the version that analysts read, written after the checks of the run have passed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,8 +9,10 @@ import duckdb
 
 from dagster_project import queries
 from dagster_project.assets.keys import PUBLISHED_MARTS
-from dagster_project.checks.history import FAILED, PASSED, SKIPPED, WARNED, results_of_run
-from dagster_project.ops_tables import create_ops_tables
+from dagster_project.checks.history import FAILED, PASSED, SKIPPED, WARNED, open_failures, results_of_run
+from dagster_project.checks.scope import RAW, STAGING
+from dagster_project.ops_tables import create_ops_tables, loads_missing_from
+from dagster_project.partitions import IST
 from dagster_project.queries import Row, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.settings import Settings
@@ -20,8 +22,13 @@ from raw_loaders.errors import LoaderError
 from serving import ServingError, publish
 
 
-def publication_asset(settings: Settings, dictionary: Dictionary, marts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    """The asset; it depends on every mart, and comes last in any run (the checks of the run go before it by priority)."""
+def publication_asset(
+    settings: Settings, dictionary: Dictionary, marts: Sequence[dg.AssetKey], checks: Collection[tuple[str, str]]
+) -> dg.AssetsDefinition:
+    """The asset; it depends on every mart, and comes last in any run (the checks of the run go before it by priority).
+
+    `checks` has (asset, check) of all there are: a failure of one that is gone from the project keeps nothing back.
+    """
 
     @dg.asset(
         key=PUBLISHED_MARTS,
@@ -32,8 +39,8 @@ def publication_asset(settings: Settings, dictionary: Dictionary, marts: Sequenc
         op_tags={"dagster/priority": "-10"},
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=3), warn_window=timedelta(hours=1.5)),
         description=(
-            "The marts as one read-only file, replaced as a whole. A failed check of severity error leaves the last good "
-            "version in place; checks that warn do not."
+            "The marts as one read-only file, replaced as a whole. A check of severity error that failed, in this run or in one "
+            "before and has not passed since, leaves the last good version in place; checks that warn do not."
         ),
     )
     def published_marts(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
@@ -41,10 +48,14 @@ def publication_asset(settings: Settings, dictionary: Dictionary, marts: Sequenc
             create_ops_tables(con)
             found = results_of_run(con, context.run.run_id)
             missing = _unanswered(context, found)
+            standing = [row for row in open_failures(con) if (row["asset"], row["check_name"]) in checks]
+            unchecked = sorted({load for layer in (RAW, STAGING) for load in loads_missing_from(con, "verified_loads", layer)})
             facts = _facts(con, dictionary, context.run.run_id, found)
             began = context.instance.get_run_record_by_id(context.run.run_id).start_time
             taken_in = touched(con, dictionary, datetime.fromtimestamp(began or 0, UTC))
-        refuse(found, missing, settings.published)
+        # also of a run that publishes nothing: it took in what it took in
+        context.log_event(dg.AssetObservation(PUBLISHED_MARTS, metadata=taken_in))
+        refuse(found, missing, standing, unchecked, settings.published)
         try:
             version = publish(settings.warehouse, settings.published, facts=facts)
         except (ServingError, LoaderError) as error:
@@ -68,25 +79,39 @@ def publication_asset(settings: Settings, dictionary: Dictionary, marts: Sequenc
     return published_marts
 
 
-def refuse(found: Sequence[Row], missing: Sequence[str], published: Path) -> None:
-    """Raise dg.Failure, with one sentence, when a check of the run failed or gave no answer."""
+def refuse(
+    found: Sequence[Row], missing: Sequence[str], standing: Sequence[Row], unchecked: Sequence[str], published: Path
+) -> None:
+    """Raise dg.Failure, with one sentence, when a check of the run failed or gave no answer, when one failed in a run before
+    and has not passed since (`standing`), or when a load was not checked yet (`unchecked`)."""
     failed = [row for row in found if row["state"] == FAILED]
-    stays = f"analysts go on reading the version before it in {published}"
+    stays = f"Not published, analysts go on reading the version before it in {published}"
     if failed:
-        first = failed[0]
-        check = f"{first['asset']}: {first['check_name']}"
-        raise dg.Failure(
-            f"Not published, {stays}: the check {check} failed{_more(failed)} ({first['description']})", allow_retries=False
-        )
+        raise dg.Failure(f"{stays}: {_failed(failed)}", allow_retries=False)
     if missing:
+        raise dg.Failure(f"{stays}: the check {missing[0]}{_more(missing)} gave no answer in this run.", allow_retries=False)
+    if standing:
+        when = f"{standing[0]['failed_at'].astimezone(IST):%Y-%m-%d %H:%M} IST"
+        again = "`make run` looks at whole tables again" if standing[0]["scope"] != "touched" else "the next run looks again"
         raise dg.Failure(
-            f"Not published, {stays}: the check {missing[0]}{_more(missing)} gave no answer in this run.", allow_retries=False
+            f"{stays}: {_failed(standing)} It failed at {when} and has not passed since; when the cause is mended, {again}.",
+            allow_retries=False,
+        )
+    if unchecked:
+        raise dg.Failure(
+            f"{stays}: the load {unchecked[0]}{_more(unchecked, 'load')} was not checked yet; `make run` checks it.",
+            allow_retries=False,
         )
 
 
-def _more(checks: Sequence[object]) -> str:
+def _failed(checks: Sequence[Row]) -> str:
+    first = checks[0]
+    return f"the check {first['asset']}: {first['check_name']} failed{_more(checks)} ({first['description']})"
+
+
+def _more(found: Sequence[object], what: str = "check") -> str:
     """The words for all but the first of them."""
-    return {1: "", 2: " and 1 more check"}.get(len(checks), f" and {len(checks) - 1} more checks")
+    return {1: "", 2: f" and 1 more {what}"}.get(len(found), f" and {len(found) - 1} more {what}s")
 
 
 def _unanswered(context: dg.AssetExecutionContext, found: Sequence[Row]) -> list[str]:

@@ -1,4 +1,7 @@
-"""`ops.check_results`: what each check of each run found, for whoever wants to know since when something is wrong."""
+"""`ops.check_results`: what each check of each run found, for whoever wants to know since when something is wrong.
+
+`ops.open_failures`: what keeps the next publication back, whichever run found it.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -91,7 +94,44 @@ def record(con: duckdb.DuckDBPyConnection, run_id: str, scope: str, results: Ite
         "insert into ops.check_results by name select $run_id as run_id, now() as checked_at, * from found_results",
         {"run_id": run_id},
     )
+    _note_failures(con, run_id)
     con.execute("commit")
+
+
+def _note_failures(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    """Open a failure for each check that failed; close those of checks that passed on at least as much as they failed on.
+
+    A check that failed on whole tables is not cleared by one that looked at what is new only. One that failed on what was new
+    looks at it again until it passes, or at all there is, so a pass of any scope clears it; so does a table without rows.
+    """
+    con.execute(
+        """
+        delete from ops.open_failures as held using found_results as found
+        where held.asset = found.asset and held.check_name = found.check_name
+            and (
+                found.state in ('passed', 'warned') and held.scope = 'touched'
+                or found.state <> 'failed' and found.scope = 'whole'
+            )
+        """
+    )
+    con.execute(
+        """
+        insert into ops.open_failures by name
+        select asset, check_name, scope, $run_id as run_id, now() as failed_at, description
+        from found_results as found
+        where state = 'failed' and not exists (
+            from ops.open_failures as held
+            where held.asset = found.asset and held.check_name = found.check_name
+                and (held.scope = 'whole' or found.scope = 'touched')
+        )
+        """,
+        {"run_id": run_id},
+    )
+
+
+def open_failures(con: duckdb.DuckDBPyConnection) -> list[Row]:
+    """asset, check_name, scope, run_id, failed_at and description of each failure that is still open, the oldest first."""
+    return rows(con, "from ops.open_failures order by failed_at, asset, check_name")
 
 
 def _value(result: dg.AssetCheckResult, name: str) -> object:

@@ -40,6 +40,7 @@ class Scope:
 
 
 WHOLE = Scope()
+TOUCHED = Scope(())
 
 
 def scope_of(context: dg.AssetCheckExecutionContext, con: duckdb.DuckDBPyConnection, layer: str) -> Scope:

@@ -12,7 +12,10 @@
     fill_days      IST days of execution of the polled fills that are ranked anew
     poll_days      IST days on which those fills were polled
     planned_loads  loads this plan takes in;  done_loads  loads that are in every table
+    last_plan      one row: when the last plan was done, and the loads, days and runs it was made of
     models         when each model was last built, and for which plan
+    part_rows      rows of the part that was last written of each table that is built in parts
+    part_tests     tests that looked at that part alone when they last ran;  failed_tests  those that failed: they look at all next
 
     The plan is made before the models from the tables as they are, and only ever grows until every model was built for it,
     by one command or by several. So a build that dies anywhere, or builds a part of the models, is completed by the next one.
@@ -33,7 +36,7 @@
 {%- endmacro %}
 
 {#
-    After the models: note which were built; the plan is done when each model of the project was built for it. Models tagged
+    After the models: note which were built and what their tests said; the plan is done when each model of the project was built for it. Models tagged
     whole_history are built whole or not at all, without a plan, and may be left to a run a day.
 #}
 {% macro complete_build(results) -%}
@@ -46,6 +49,7 @@
             {%- if 'whole_history' not in node.tags -%} {%- do planned.append("('" ~ node.name ~ "')") -%} {%- endif -%}
         {%- endfor -%}
         {%- if names -%}{%- do run_query(note_built(names | join(', '))) -%}{%- endif -%}
+        {%- do run_query(note_tests(results | selectattr('node.resource_type', 'equalto', 'test') | rejectattr('status', 'equalto', 'skipped') | list)) -%}
         {%- if run_query(unbuilt(planned | join(', '))).rows[0][0] == 0 -%}{%- do run_query(forget_plan()) -%}{%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -53,6 +57,22 @@
 {% macro note_built(models) -%}
     insert or replace into build.models
     select model, now(), (select plan_no from build.state) from (values {{ models }}) as built (model)
+{%- endmacro %}
+
+{# What a plan's tests looked at and said; written before the plan is forgotten, so that no end of the process in between loses it. #}
+{% macro note_tests(results) -%}
+    {%- set part_rows = graph.get('part_rows', {}) -%}
+    {%- set tests = results | map(attribute='node.name') | list -%}
+    {%- set in_part = graph.get('part_tests', {}).keys() | select('in', tests) | list -%}
+    {%- set failed = results | selectattr('status', 'in', ['fail', 'error']) | map(attribute='node.name') | list -%}
+    begin;
+    delete from build.part_rows where list_contains({{ part_rows.keys() | list }}, model);
+    insert into build.part_rows select unnest({{ part_rows.keys() | list }}), unnest({{ part_rows.values() | list }});
+    delete from build.part_tests where list_contains({{ tests }}, test);
+    insert into build.part_tests select unnest({{ in_part }});
+    delete from build.failed_tests where list_contains({{ tests }}, test);
+    insert into build.failed_tests select unnest({{ failed }});
+    commit
 {%- endmacro %}
 
 {# Number of models that are still to be built for the plan. #}
@@ -78,6 +98,9 @@
     create table if not exists build.fill_days (date_ist date not null);
     create table if not exists build.planned_loads (load_id varchar not null);
     create table if not exists build.done_loads (load_id varchar not null);
+    create table if not exists build.part_rows (model varchar not null, row_count bigint not null);
+    create table if not exists build.part_tests (test varchar not null);
+    create table if not exists build.failed_tests (test varchar not null);
     create table if not exists build.models (model varchar primary key, built_at timestamptz not null, plan_no bigint not null)
 {%- endmacro %}
 
@@ -127,6 +150,13 @@
 
 {% macro forget_plan() -%}
     begin;
+    create or replace table build.last_plan as
+    select
+        now() as finished_at,
+        (select is_full from build.state) as is_full,
+        (select coalesce(list(load_id order by load_id), []) from build.planned_loads) as loads,
+        (select coalesce(list(date_ist order by date_ist), []) from build.days) as days,
+        (select coalesce(list(run_id order by run_id), []) from build.runs where run_id <> '') as runs;
     insert into build.done_loads select load_id from build.planned_loads;
     update build.state set is_full = false, code_version = {{ code_version_literal() }}, variables = '{{ variables_hash() }}', overlay_bots = ({{ overlay_bots() }});
     delete from build.days;
@@ -283,7 +313,7 @@
     union
     -- what is rebuilt by run is read from the first to the last of these bars: they must span the runs that are rebuilt
     -- though nothing of them came
-    select unnest([min(bar_open_at), max(bar_open_at)]) from known_bursts where run_id in (from build.runs)
+    select unnest([min(bar_open_at), max(bar_open_at)]) from known_bursts where run_id in (from build.runs) having count(*) > 0
     except
     select bar_open_at from build.bars;
 

@@ -22,6 +22,8 @@
 {% macro get_incremental_part_sql(arguments) -%}
     {%- set part = config.require('meta')['part'] -%}
     {%- set columns = arguments['dest_columns'] | map(attribute='quoted') | join(', ') -%}
+    {%- set row_count = run_query("select count(*) from " ~ arguments['temp_relation']).rows[0][0] -%}
+    {%- do graph.setdefault('part_rows', {}).update({model.name: row_count}) -%}
     delete from {{ arguments['target_relation'] }} where {{ in_part(**part) }};
 
     insert into {{ arguments['target_relation'] }} ({{ columns }})
@@ -76,17 +78,22 @@
 {#
     Tests of rows and of keys, and those that hold each row against its origin, look at the part that the build wrote when the
     caller asks for it (environment variable DBT_ENV_CUSTOM_ENV_TESTED=part), so that the tests of a tick cost the same with a
-    year behind it. All others look at all of a table; and so does every test of a run that does not ask.
+    year behind it. All others look at all of a table; and so does every test of a run that does not ask, and one that failed
+    the last time: the part in which it did is not that of the next plan. The tests
+    of which the answer was yes are noted in build.part_tests.
 #}
 {% macro is_part_tested() -%}
-    {{- return(
+    {%- set answer = (
         flags.WHICH == 'build'
         and dbt_metadata_envs.get('TESTED') == 'part'
         and model.test_metadata.name in [
             'unique_key', 'one_to_one', 'holds', 'accepted_values', 'same_rows_as_raw', 'covers_entries', 'no_later_calibration',
         ]
         and not asked_once("select is_full from build.state")[0][0]
-    ) -}}
+        and model.name not in (asked_once("select test from build.failed_tests") | map(attribute=0) | list)
+    ) -%}
+    {%- if answer -%} {%- do graph.setdefault('part_tests', {}).update({model.name: true}) -%} {%- endif -%}
+    {{- return(answer) -}}
 {%- endmacro %}
 
 {# What dbt puts in place of `model` in a generic test. #}

@@ -12,7 +12,7 @@ import pytest
 
 from dagster_project.assets.dbt_results import DBT_TESTS, NodeResult, by_table, left_out, merged, results_of_tests
 from dagster_project.assets.publication import refuse
-from dagster_project.checks.history import record, results_of_run, state_of
+from dagster_project.checks.history import open_failures, record, results_of_run, state_of
 from dagster_project.checks.result import outcome
 from dagster_project.partitions import hourly as hourly_partitions
 from dagster_project.sensors import CHANGE_TAG, landing_sensor
@@ -63,7 +63,7 @@ def test_results_are_kept_by_run_with_rows_state_and_ten_examples(con: duckdb.Du
 def test_one_failed_check_refuses_publication_in_one_sentence(con: duckdb.DuckDBPyConnection) -> None:
     record(con, "run", "touched", [result("sound"), result("broken", failing=2), result("worse", failing=1)])
     with pytest.raises(dg.Failure) as raised:
-        refuse(results_of_run(con, "run"), [], PUBLISHED)
+        refuse(results_of_run(con, "run"), [], [], [], PUBLISHED)
     text = str(raised.value.description)
     assert "staging.stg_signals: broken failed and 1 more check (" in text
     assert "version before it in data/published" in text
@@ -73,9 +73,39 @@ def test_one_failed_check_refuses_publication_in_one_sentence(con: duckdb.DuckDB
 def test_warnings_and_skipped_checks_refuse_nothing_and_a_check_without_answer_does(con: duckdb.DuckDBPyConnection) -> None:
     answers = [result("odd", failing=1, is_warning=True), result("idle", examined=0, nothing_because="nothing landed")]
     record(con, "run", "touched", answers)
-    refuse(results_of_run(con, "run"), [], PUBLISHED)
+    refuse(results_of_run(con, "run"), [], open_failures(con), [], PUBLISHED)
     with pytest.raises(dg.Failure, match="gave no answer in this run"):
-        refuse(results_of_run(con, "run"), ["staging.stg_signals: lost"], PUBLISHED)
+        refuse(results_of_run(con, "run"), ["staging.stg_signals: lost"], [], [], PUBLISHED)
+    with pytest.raises(dg.Failure, match="the load 20251121T000000-a and 1 more load was not checked yet; `make run` checks it"):
+        refuse(results_of_run(con, "run"), [], [], ["20251121T000000-a", "20251121T000001-b"], PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("failed_on", "later_scope", "later", "is_open"),
+    [
+        ("touched", "touched", {}, False),  # what failed is looked at again until it passes
+        ("touched", "whole", {}, False),
+        ("whole", "whole", {}, False),
+        ("whole", "touched", {}, True),  # the newest loads say nothing of the rows before them
+        ("touched", "touched", {"examined": 0, "nothing_because": "nothing landed"}, True),
+        ("whole", "whole", {"examined": 0, "nothing_because": "the table is empty"}, False),
+        ("touched", "touched", {"failing": 1}, True),
+        ("whole", "whole", {"failing": 1, "is_warning": True}, False),  # what only warns now stops nothing
+    ],
+)
+def test_a_failure_holds_back_later_runs_until_its_check_passes_on_as_much(
+    con: duckdb.DuckDBPyConnection, failed_on: str, later_scope: str, later: dict, is_open: bool
+) -> None:
+    record(con, "first", failed_on, [result("broken", failing=2), result("sound")])
+    record(con, "second", later_scope, [result("broken", **later), result("sound")])
+    found = open_failures(con)
+    assert [row["check_name"] for row in found] == (["broken"] if is_open else [])
+    if is_open:
+        assert found[0]["run_id"] == "first"
+        with pytest.raises(
+            dg.Failure, match=r"staging.stg_signals: broken failed \(.*\) It failed at .* and has not passed since"
+        ):
+            refuse([], [], found, [], PUBLISHED)
 
 
 def node(name: str, status: str, failures: int | None = None) -> NodeResult:
@@ -105,7 +135,7 @@ def test_dbt_tests_of_a_table_are_one_check_with_the_failing_rows_of_each(con: d
     }
     results = [node("t_sound", "pass"), node("t_broken", "fail", 30)]
     tests = dict.fromkeys(nodes, KEY)
-    found = list(results_of_tests(con, results, {"nodes": nodes}, tests, {model: 30}))
+    found = list(results_of_tests(con, results, {"nodes": nodes}, tests, {model: 30}, {}))
     assert [state_of(one) for one in found] == ["passed", "failed"]
     assert len(found[1].metadata["examples"].records) == 10
     assert found[1].metadata["failing_rows"].value == 30
@@ -113,7 +143,13 @@ def test_dbt_tests_of_a_table_are_one_check_with_the_failing_rows_of_each(con: d
     assert (table.check_name, table.passed) == (DBT_TESTS, False)
     assert "t_broken" in table.description
     # over an empty table nothing was examined: no answer, so not green
-    assert list(by_table(list(results_of_tests(con, results[:1], {"nodes": nodes}, tests, {model: 0})))) == []
+    assert list(by_table(list(results_of_tests(con, results[:1], {"nodes": nodes}, tests, {model: 0}, {})))) == []
+    # nor of a large table of which the run wrote nothing
+    (idle,) = results_of_tests(con, results[:1], {"nodes": nodes}, tests, {model: 30}, {"test.p.t_sound": 0})
+    assert (state_of(idle), idle.metadata["skipped"].value) == (
+        "skipped",
+        "no row of staging.stg_signals was written by this run",
+    )
 
 
 @pytest.fixture
