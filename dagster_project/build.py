@@ -24,6 +24,7 @@ from dagster_project.assets.landing import landing_assets
 from dagster_project.assets.publication import publication_asset
 from dagster_project.assets.raw import raw_assets
 from dagster_project.checks.alerts import alert_checks
+from dagster_project.checks.days import day_checks
 from dagster_project.checks.freshness import freshness_check
 from dagster_project.checks.raw import raw_checks
 from dagster_project.checks.records import record_checks
@@ -47,12 +48,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     manifest = read_manifest(settings)
     staging_keys = [key for stream in dictionary.streams if (key := model_key(manifest, staging_model(stream)))]
     each_run = [raw_checks(settings, dictionary), staging_checks(dictionary, manifest), record_checks(manifest)]
-    daily_only = [stream_checks(dictionary), table_checks(dictionary, manifest)]
-    hourly_job, daily_job = jobs(each_run, daily_only, whole_history_keys(manifest), view_keys(manifest))
-    known = _known_checks([*each_run, *daily_only], manifest)
     with warnings.catch_warnings():
-        # backfill policies are "beta" by name only, and what makes a range one run
+        # "beta" by name only: backfill policies, which make a range one run, and checks by partition
         warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        by_day = day_checks(settings, model_key(manifest, "mart_stream_coverage"))
+        daily_only = [stream_checks(dictionary), table_checks(dictionary, manifest), by_day]
+        hourly_job, daily_job = jobs(each_run, daily_only, whole_history_keys(manifest), view_keys(manifest))
+        known = _known_checks([*each_run, *daily_only], manifest)
         assets = [
             *landing_assets(dictionary),
             raw_assets(settings, dictionary),

@@ -5,25 +5,20 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 import dagster as dg
 import duckdb
 
 from dagster_project.ops_tables import create_ops_tables
+from dagster_project.partitions import day_key
 from dagster_project.queries import Row, rows
 
 PASSED, FAILED, WARNED, SKIPPED = "passed", "failed", "warned", "skipped"
 
 
-_FORM = json.dumps(
-    [
-        {
-            "check_name": "VARCHAR", "asset": "VARCHAR", "scope": "VARCHAR", "state": "VARCHAR", "severity": "VARCHAR",
-            "rows_examined": "BIGINT", "rows_failed": "BIGINT", "examples": "VARCHAR", "remedy": "VARCHAR",
-            "description": "VARCHAR",
-        }
-    ]
-)  # fmt: skip
+_TEXTS = ("check_name", "asset", "partition", "scope", "state", "severity", "examples", "remedy", "description")
+_FORM = json.dumps([{**dict.fromkeys(_TEXTS, "VARCHAR"), "rows_examined": "BIGINT", "rows_failed": "BIGINT"}])
 
 
 def state_of(result: dg.AssetCheckResult) -> str:
@@ -62,11 +57,23 @@ def name_of(result: dg.AssetCheckResult) -> str:
 
 def record(con: duckdb.DuckDBPyConnection, run_id: str, scope: str, results: Iterable[dg.AssetCheckResult]) -> None:
     """Add one row per result, in one statement; results of the same run and checks, of an attempt before, are replaced."""
+    _record(con, run_id, scope, [(None, result) for result in results])
+
+
+def record_days(con: duckdb.DuckDBPyConnection, run_id: str, results: Iterable[tuple[date, dg.AssetCheckResult]]) -> None:
+    """The same for what checks found on single IST days, whose partition the rows name."""
+    _record(con, run_id, "days", [(day_key(day), result) for day, result in results])
+
+
+def _record(
+    con: duckdb.DuckDBPyConnection, run_id: str, scope: str, results: Sequence[tuple[str | None, dg.AssetCheckResult]]
+) -> None:
     create_ops_tables(con)
     found = [
         {
             "check_name": result.check_name,
             "asset": ".".join(result.asset_key.path),
+            "partition": partition,
             "scope": scope,
             "state": state_of(result),
             "severity": result.severity.value.lower(),
@@ -76,7 +83,7 @@ def record(con: duckdb.DuckDBPyConnection, run_id: str, scope: str, results: Ite
             "remedy": _value(result, "what_to_do"),
             "description": result.description,
         }
-        for result in results
+        for partition, result in results
     ]
     if not found:
         return
@@ -87,7 +94,8 @@ def record(con: duckdb.DuckDBPyConnection, run_id: str, scope: str, results: Ite
     )
     con.execute(
         "delete from ops.check_results as held using found_results as found "
-        "where held.run_id = $run_id and held.asset = found.asset and held.check_name = found.check_name",
+        "where held.run_id = $run_id and held.asset = found.asset and held.check_name = found.check_name "
+        "and held.partition is not distinct from found.partition",
         {"run_id": run_id},
     )
     con.execute(
@@ -102,7 +110,8 @@ def _note_failures(con: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """Open a failure for each check that failed; close those of checks that passed on at least as much as they failed on.
 
     A check that failed on whole tables is not cleared by one that looked at what is new only. One that failed on what was new
-    looks at it again until it passes, or at all there is, so a pass of any scope clears it; so does a table without rows.
+    looks at it again until it passes, or at all there is, so a pass of any scope clears it; so does a table without rows. What is
+    judged by day warns and holds nothing back.
     """
     con.execute(
         """
@@ -145,13 +154,17 @@ def _examples(result: dg.AssetCheckResult) -> str | None:
 
 
 def results_of_run(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Row]:
-    """asset, check_name, state, description of each result of a run, failed ones first."""
+    """asset, check_name, state, description of each check of a run, failed ones first; of one that answered for several days
+    the worst."""
     return rows(
         con,
         """
         select asset, check_name, state, description
         from ops.check_results
         where run_id = $run_id
+        qualify row_number() over (
+            partition by asset, check_name order by list_position(['failed', 'warned', 'passed', 'skipped'], state), partition
+        ) = 1
         order by state <> 'failed', asset, check_name
         """,
         {"run_id": run_id},

@@ -1,4 +1,4 @@
-"""Daily checks of staging models and marts: columns that never vary, records that are missing, rows without their run."""
+"""Daily checks of staging models and marts: columns that never vary, rows without their run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,18 +11,16 @@ from dagster_project.assets.dbt import TRANSLATOR, model_key
 from dagster_project.assets.keys import staging_model
 from dagster_project.checks.history import report
 from dagster_project.checks.result import outcome
-from dagster_project.checks.scope import BEFORE_PUBLICATION, days_of_run
+from dagster_project.checks.scope import BEFORE_PUBLICATION, WHOLE, days_of_run
 from dagster_project.partitions import Window
 from dagster_project.queries import rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from raw_loaders.dictionary import Dictionary, Stream
 
 CONSTANTS = "columns_vary"
-COVERAGE = "expected_records_are_present"
 ORPHANS = "each_row_has_its_run"
 DESCRIPTIONS = {
     CONSTANTS: "No number or flag holds one value, or none, in all rows of the days, but for those documented so.",
-    COVERAGE: "Each record that a decision should have left (seed stream_expectations) has landed.",
     ORPHANS: "Each row's run is in dim_runs.",
 }
 LEAST_ROWS = 100
@@ -37,12 +35,7 @@ def table_checks(dictionary: Dictionary, manifest: Mapping[str, Any]) -> dg.Asse
         if node["resource_type"] == "model" and node["schema"] == "marts"
         and {"bot", "run_id"} <= node["columns"].keys() and node["alias"] != "dim_runs"
     }  # fmt: skip
-    coverage = model_key(manifest, "mart_stream_coverage")
-    wanted = [
-        *((key, CONSTANTS) for key in staged),
-        *((key, ORPHANS) for key in marts),
-        *([(coverage, COVERAGE)] if coverage else []),
-    ]
+    wanted = [*((key, CONSTANTS) for key in staged), *((key, ORPHANS) for key in marts)]
 
     @dg.multi_asset_check(
         name="check_tables",
@@ -55,15 +48,14 @@ def table_checks(dictionary: Dictionary, manifest: Mapping[str, Any]) -> dg.Asse
         with warehouse.connect() as con:
             ops_tables.create_ops_tables(con)
             window = days_of_run(context, con)
-            results = []
-            for key in sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name)):
-                if key.name == CONSTANTS:
-                    results.append(check_constants(con, key.asset_key, dictionary.streams[staged[key.asset_key]], window))
-                elif key.name == ORPHANS:
-                    results.append(check_orphans(con, key.asset_key, marts[key.asset_key]))
-                else:
-                    results.append(check_coverage(con, key.asset_key, window))
-            shown = report(context, con, results, "days")
+            asked = sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name))
+            columns = [key.asset_key for key in asked if key.name == CONSTANTS]
+            runs = [key.asset_key for key in asked if key.name == ORPHANS]
+            streams = {key: dictionary.streams[staged[key]] for key in columns}
+            shown = [
+                *report(context, con, [check_constants(con, key, streams[key], window) for key in columns], "days"),
+                *report(context, con, [check_orphans(con, key, marts[key]) for key in runs], WHOLE.name),
+            ]
         yield from shown
 
     return check_tables
@@ -102,31 +94,6 @@ def _is_measure(column: Mapping[str, object]) -> bool:
     meaning = str(column.get("meaning", "")).lower()
     is_number = str(column["type"]).split("(")[0] in ("BIGINT", "INTEGER", "DOUBLE", "DECIMAL", "BOOLEAN")
     return is_number and not any(word in meaning for word in ("constant", "always", "never", "not computed"))
-
-
-def check_coverage(con: duckdb.DuckDBPyConnection, asset_key: dg.AssetKey, window: Window | None) -> dg.AssetCheckResult:
-    """Streams, bots and days of the window with fewer records than the decisions should have left."""
-    days = "date_ist >= $first and date_ist < $end and expected_count > 0"
-    span = {"first": window.first_day, "end": window.end_day} if window else {"first": None, "end": None}
-    table = "serve.marts.mart_stream_coverage"
-    examined = con.execute(f"select count(*) from {table} where {days}", span).fetchone()[0]
-    failing = rows(
-        con,
-        f"""
-        select stream, bot, date_ist, expected_count, missing_count, incomplete_decision_count
-        from {table} where {days} and missing_count > 0 order by missing_count desc, stream, bot, date_ist
-        """,
-        span,
-    )
-    return outcome(
-        asset_key,
-        COVERAGE,
-        rows_examined=examined,
-        failing=failing,
-        remedy="raw.damaged_ranges and raw.rejected_lines say what was lost; the rest has not landed or was never written.",
-        nothing_because="no decision of these days has duties",
-        is_warning=True,
-    )
 
 
 def check_orphans(con: duckdb.DuckDBPyConnection, asset_key: dg.AssetKey, mart: str) -> dg.AssetCheckResult:

@@ -13,6 +13,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from dagster_project.assets.keys import DAY_RECONCILIATION
 from dagster_project.build import build_definitions
 from dagster_project.runner import RunFailedError, Span, execute, hour_span
 from dagster_project.settings import Settings
@@ -114,6 +115,17 @@ def test_the_hours_that_hold_rows_are_green_in_dagster(ran: Ran, monkeypatch: py
     assert hours < green
     assert len(green) == len(hours) + 1  # and the hour the run was for
     assert staged.asset_materialization.metadata["dagster/row_count"].value == 530
+
+
+def test_each_day_of_the_run_has_its_own_answer_in_dagster(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(ran.data / "dagster_home"))
+    key = dg.AssetCheckKey(DAY_RECONCILIATION, "day_is_complete")
+    with dg.DagsterInstance.get() as instance:
+        found = instance.event_log_storage.get_asset_check_partition_info([key])
+    answers = {info.partition_key: info.latest_execution_status.value for info in found}
+    green = {day for day, status in answers.items() if status == "SUCCEEDED"}
+    assert green == {"2025-11-21", "2025-11-25", "2025-11-26"}
+    assert "FAILED" not in answers.values()
 
 
 def test_a_second_run_reads_no_byte_and_changes_no_row(copied: Ran, repository: Path) -> None:

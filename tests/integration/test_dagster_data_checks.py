@@ -13,7 +13,7 @@ from dagster_project.checks.history import state_of
 from dagster_project.checks.records import EVENT_IDS, check_event_ids, check_range
 from dagster_project.checks.scope import WHOLE, Scope
 from dagster_project.checks.streams import check_clocks, check_keys, check_volume
-from dagster_project.checks.tables import check_constants, check_coverage, check_orphans
+from dagster_project.checks.tables import check_constants, check_orphans
 from dagster_project.partitions import days_window
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
@@ -179,17 +179,6 @@ def test_a_column_that_never_varies_warns_unless_that_is_documented(con: duckdb.
     assert (state_of(found), found.metadata["examples"].records[0].data["column"]) == ("warned", "fill_px")
     con.execute("delete from staging.stg_hyperliquid_fills where fill_qty >= 99")
     assert state_of(check_constants(con, key, STREAM, days_window(DAY, DAY))) == "skipped"
-
-
-def test_missing_records_of_the_days_warn(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(
-        "create table serve.marts.mart_stream_coverage as select 'signals' as stream, '5m' as bot, "
-        "date '2025-11-21' as date_ist, 10 as expected_count, 0 as missing_count, 0 as incomplete_decision_count"
-    )
-    assert state_of(check_coverage(con, MART, days_window(DAY, DAY))) == "passed"
-    con.execute("update serve.marts.mart_stream_coverage set missing_count = 1")
-    assert state_of(check_coverage(con, MART, days_window(DAY, DAY))) == "warned"
-    assert state_of(check_coverage(con, MART, days_window(dt.date(2025, 11, 23), dt.date(2025, 11, 23)))) == "skipped"
 
 
 def test_a_row_whose_run_is_unknown_fails(con: duckdb.DuckDBPyConnection) -> None:
