@@ -20,6 +20,7 @@ from raw_loaders.warehouse import get_meta, open_warehouse, set_meta
 # one transaction takes in at most so much: a load that dies begins again there, and what is not committed is held in memory
 BATCH_BYTES = 32_000_000
 BATCH_FILES = 64
+SCAN = "newest_scan_began_at"  # key of raw.meta
 
 
 @dataclass
@@ -68,6 +69,7 @@ def load_landing(
     """
     dictionary = load_dictionary()
     _check_streams(streams, dictionary)
+    scan_began_at = dt.datetime.now(dt.UTC)
     landed = scan_landing(landing, dictionary)
     now = dt.datetime.now(dt.UTC)
     report = LoadReport(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now)
@@ -85,7 +87,25 @@ def load_landing(
         with tqdm(total=size, unit="B", unit_scale=True, desc="load", disable=not progress, leave=False) as bar:
             for batch in _batches(works):
                 _load_batch(loader, batch, report, reread=reread, advance=bar.update)
+        if streams is None:
+            # last of all, and also where nothing was new: each file that lay there by then is in the ledger from now on
+            set_meta(connection, SCAN, scan_began_at.isoformat())
     return report
+
+
+def newest_scan(connection: duckdb.DuckDBPyConnection) -> dt.datetime | None:
+    """When the newest load that came to its end began to list the landing, for all streams (UTC); None before any load.
+
+    A file that lay there by then is in raw.files. In a warehouse whose last load was one of an older release, which did not
+    note it: when the first file of the newest load was opened.
+    """
+    noted = get_meta(connection, SCAN)
+    if noted is not None:
+        return dt.datetime.fromisoformat(noted)
+    (started_at,) = connection.execute(
+        "select min(started_at) from raw.loads where load_id = (select max(load_id) from raw.loads)"
+    ).fetchone()
+    return started_at
 
 
 def _check_streams(streams: Sequence[str] | None, dictionary: Dictionary) -> None:

@@ -1,9 +1,10 @@
 """Finds what lies in the landing by folder and file names alone, independently of the loader's own path patterns."""
 
+import contextlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,37 +13,59 @@ from raw_loaders.dictionary import Dictionary
 _DATE = re.compile(r"(?:^|/)date=([^/]+)/")
 
 
+# the kernel stamps files by a clock that stands still for up to 10 ms, so a file may look that much older than it is
+_CLOCK_GRAIN_S = 0.05
+
+
 @dataclass(frozen=True)
 class LandedPartition:
-    """One date= folder of a stream, or one of its plain files; `files` are relative to the landing."""
+    """One date= folder of a stream, or one of its plain files; `files` are relative to the landing.
+
+    `settled` are the files that were last changed before the moment asked for, `size_bytes` is the size of those.
+    """
 
     name: str
     files: tuple[str, ...]
+    settled: frozenset[str]
     size_bytes: int
 
 
 def landed_partitions(
-    landing: Path, dictionary: Dictionary, *, not_after_s: float, newest_dates: int | None = None
+    landing: Path,
+    dictionary: Dictionary,
+    *,
+    not_after_s: float,
+    newest_dates: int | None = None,
+    also: Iterable[str] = (),
 ) -> Mapping[str, list[LandedPartition]]:
-    """Per stream the partitions in `landing`; files written after the Unix time `not_after_s` belong to the next run.
+    """Per stream the partitions in `landing`; files changed after the Unix time `not_after_s` (seconds) are not settled.
 
     A file belongs to the stream that its own name begins with. Declared junk is left out. With `newest_dates` only so many
-    of the newest date= folders are looked into wherever there are some: what is older is not even listed.
+    of the newest date= folders are looked into wherever there are some: what is older is not even listed, but for the files
+    named in `also` (relative to the landing), which are looked at wherever they lie, if they are still there.
+
+    A file was changed when its content was (mtime) or when it came to be where it is (ctime), whichever is later: tools that
+    copy keep the mtime of the original.
     """
-    sizes: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for entry, file in sorted(_walk(landing, "", newest_dates), key=lambda found: found[1]):
-        stream = entry.name.split(".jsonl")[0]
+    listed = {file: Path(entry.path) for entry, file in _walk(landing, "", newest_dates)}
+    found: dict[str, os.stat_result] = {}
+    for file, path in ({file: landing / file for file in also} | listed).items():
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # it has gone meanwhile
+            found[file] = path.stat()
+    grouped: dict[tuple[str, str], dict[str, os.stat_result]] = defaultdict(dict)
+    for file, stat in sorted(found.items()):
+        stream = file.rpartition("/")[2].split(".jsonl")[0]
         if stream not in dictionary.streams or dictionary.classify(file).kind == "junk":
             continue
-        stat = entry.stat()
-        if stat.st_mtime <= not_after_s:
-            date = _DATE.search(file)
-            partition = f"{file[: date.start()]}/date={date[1]}" if date else file
-            sizes[stream, partition][file] = stat.st_size
-    found: dict[str, list[LandedPartition]] = defaultdict(list)
-    for (stream, name), files in sizes.items():
-        found[stream].append(LandedPartition(name, tuple(files), sum(files.values())))
-    return found
+        date = _DATE.search(file)
+        grouped[stream, f"{file[: date.start()]}/date={date[1]}" if date else file][file] = stat
+    partitions: dict[str, list[LandedPartition]] = defaultdict(list)
+    for (stream, name), stats in grouped.items():
+        changed_before_s = not_after_s - _CLOCK_GRAIN_S
+        settled = {file: stat for file, stat in stats.items() if max(stat.st_mtime, stat.st_ctime) <= changed_before_s}
+        size = sum(stat.st_size for stat in settled.values())
+        partitions[stream].append(LandedPartition(name, tuple(stats), frozenset(settled), size))
+    return partitions
 
 
 def _walk(folder: Path, prefix: str, newest_dates: int | None) -> Iterator[tuple[os.DirEntry, str]]:

@@ -15,6 +15,7 @@ from dagster_project.queries import Row, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import Dictionary
+from raw_loaders.load import newest_scan
 
 LINES = "lines_are_accepted_or_rejected"
 BYTES = "bytes_are_read_or_damaged"
@@ -24,7 +25,8 @@ DESCRIPTIONS = {
     BYTES: "For each file: its size = bytes read + bytes damaged, and each damaged byte lies in raw.damaged_ranges.",
     PARTITIONS: "Each landed date= folder and plain file is loaded and has rows, rejected lines or documented damage.",
 }
-# A tick looks for files that the loader has passed over in the newest date= folders only; the daily run looks everywhere.
+# A tick looks for files that the loader has passed over in the newest date= folders only, and at those it could not read;
+# the daily run looks everywhere.
 NEWEST_DATES = 3
 _RELOAD = "Read all files anew (`python -m raw_loaders load … --reread`), then `make run`; the rows of a file follow its bytes."
 
@@ -48,11 +50,14 @@ def raw_checks(settings: Settings, dictionary: Dictionary) -> dg.AssetChecksDefi
         keys = sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name))
         with warehouse.connect() as con:
             scope = scope_of(context, con, RAW)
+            scan = newest_scan(con)
             landed = landed_partitions(
                 settings.landing,
                 dictionary,
-                not_after_s=started,
+                # before any load everything that lies there is still to be loaded, and missing
+                not_after_s=scan.timestamp() if scan else started,
                 newest_dates=None if scope.loads is None else NEWEST_DATES,
+                also=unreadable_files(con),
             )
             questions: dict[str, Callable[[str], dg.AssetCheckResult]] = {
                 LINES: lambda stream: check_lines(con, stream, scope),
@@ -66,6 +71,12 @@ def raw_checks(settings: Settings, dictionary: Dictionary) -> dg.AssetChecksDefi
         yield from shown
 
     return check_raw
+
+
+def unreadable_files(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Files that the newest load could not read, in whatever folder: each run judges them until they are read or gone."""
+    found = rows(con, "select source_file from raw.files where status = 'unreadable' order by source_file")
+    return [row["source_file"] for row in found]
 
 
 def _no_files(stream: str) -> str:
@@ -196,31 +207,44 @@ def check_partitions(con: duckdb.DuckDBPyConnection, stream: str, landed: Sequen
         row["source_file"]: row
         for row in rows(
             con,
-            "select source_file, status, status_reason, lines, bytes_damaged from raw.files where stream = $stream",
+            # files of no stream too: one whose path the loader does not know may bear this stream's name
+            "select source_file, stream, status, status_reason, lines, bytes_damaged from raw.files "
+            "where stream = $stream or stream is null",
             {"stream": stream},
         )
     }
+    # what came, or came back, after the newest scan of the landing is for the next load
+    expected = [partition for partition in landed if any(_is_expected(file, partition, ledger) for file in partition.files)]
     failing = [
         {"partition": partition.name, "file": file, "fault": fault}
-        for partition in landed
+        for partition in expected
         for file, fault in _partition_faults(partition, ledger)
     ]
     return outcome(
         raw_key(stream),
         PARTITIONS,
-        rows_examined=len(landed),
+        rows_examined=len(expected),
         failing=failing,
-        remedy="Make the file readable and run `make run`; a path the loader does not know belongs into the stream's "
-        "entry of the dictionary.",
+        remedy="A file that could not be read: mend it or its rights, then `make run`. An unknown file: its path "
+        "belongs into the stream's entry of the dictionary (raw_loaders/streams).",
         # files that are only in the ledger and gone from the landing are no reason to call the check idle
-        nothing_because=_no_files(stream) if not ledger else f"no file of the stream {stream} lies in the landing any more",
+        nothing_because=f"no file of the stream {stream} lies in the landing any more"
+        if any(row["stream"] for row in ledger.values())
+        else _no_files(stream),
     )
+
+
+def _is_expected(file: str, partition: LandedPartition, ledger: dict[str, Row]) -> bool:
+    """Whether the newest load must have taken in the file, or have said why not."""
+    return file in partition.settled or (file in ledger and ledger[file]["status"] != "missing")
 
 
 def _partition_faults(partition: LandedPartition, ledger: dict[str, Row]) -> Iterator[tuple[str, str]]:
     for file in partition.files:
+        if not _is_expected(file, partition, ledger):
+            continue
         if file not in ledger:
-            yield file, "not in raw.files"
+            yield file, "lay in the landing when it was last listed, and is not in raw.files"
         elif ledger[file]["status"] not in ("loaded", "salvaged"):
             yield file, f"{ledger[file]['status']}: {ledger[file]['status_reason']}"
     known = [ledger[file] for file in partition.files if file in ledger]

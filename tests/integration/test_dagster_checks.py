@@ -1,5 +1,7 @@
 """Each reconciliation check passes on sound data, fails on data broken on purpose, and says what it examined."""
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +10,11 @@ import duckdb
 import pytest
 
 from dagster_project.checks.landed import landed_partitions
-from dagster_project.checks.raw import check_bytes, check_lines, check_partitions
+from dagster_project.checks.raw import check_bytes, check_lines, check_partitions, unreadable_files
 from dagster_project.checks.scope import Scope
 from dagster_project.checks.staging import check_attributed, check_staged
 from raw_loaders.dictionary import load_dictionary
-from raw_loaders.load import load_landing
+from raw_loaders.load import load_landing, newest_scan
 from raw_tables import FILLS, fill, line, member, put
 
 STREAM = "hyperliquid_fills"
@@ -128,8 +130,93 @@ def test_an_unreadable_file_fails_with_its_reason(con: duckdb.DuckDBPyConnection
     assert "Permission denied" in partitions(con, landing).description
 
 
-def test_a_file_that_landed_after_the_run_began_waits_for_the_next(landing: Path) -> None:
-    assert not landed_partitions(landing, load_dictionary(), not_after_s=0)
+def of_scan(con: duckdb.DuckDBPyConnection, landing: Path, *, newest_dates: int | None = None) -> dg.AssetCheckResult:
+    """The check as a run makes it, by what the warehouse remembers of the newest scan."""
+    found = landed_partitions(
+        landing,
+        load_dictionary(),
+        not_after_s=newest_scan(con).timestamp(),
+        newest_dates=newest_dates,
+        also=unreadable_files(con),
+    )
+    return check_partitions(con, STREAM, found.get(STREAM, ()))
+
+
+@pytest.mark.parametrize("age_s", [0, 86_400])  # `rsync -t` and `cp -p` keep the time of the original
+def test_a_file_that_came_after_the_newest_scan_waits_for_the_next_load(
+    con: duckdb.DuckDBPyConnection, landing: Path, age_s: int
+) -> None:
+    time.sleep(0.1)
+    late = put(landing, FILLS.replace("11-21", "11-20"), member(line(fill(6))))
+    os.utime(late, (time.time() - age_s,) * 2)
+    waits = of_scan(con, landing)
+    assert waits.passed
+    assert examined(waits) == 2
+
+
+def test_a_file_that_lay_there_at_the_newest_scan_and_is_not_in_the_ledger_fails(
+    con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path
+) -> None:
+    later = landing / LATER
+    con.close()
+    time.sleep(0.1)
+    load_landing(landing, tmp_path / "warehouse.duckdb")  # finds nothing new, and is remembered all the same
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as again:
+        assert of_scan(again, landing).passed
+        assert newest_scan(again).timestamp() > later.stat().st_ctime
+        again.execute("delete from raw.files where source_file = ?", [LATER])
+        lost = of_scan(again, landing)
+    assert not lost.passed
+    assert "when it was last listed, and is not in raw.files" in lost.description
+    assert LATER in lost.description
+
+
+def test_a_file_in_a_place_that_no_pattern_knows_fails_also_while_it_grows(
+    con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path
+) -> None:
+    con.close()
+    stray = put(landing, "7m/new_place/hyperliquid_fills/date=2025-11-25/hyperliquid_fills.jsonl", line(fill(6)))
+    load_landing(landing, tmp_path / "warehouse.duckdb")
+    stray.write_bytes(line(fill(6)) + line(fill(7)))
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as again:
+        found = of_scan(again, landing)
+    assert not found.passed
+    assert "matches no path pattern" in found.description
+
+
+def test_the_load_of_an_older_release_is_taken_for_the_newest_scan(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("delete from raw.meta where key = 'newest_scan_began_at'")
+    assert newest_scan(con) == con.sql("select min(started_at) from raw.loads").fetchone()[0]
+    con.execute("delete from raw.loads")
+    assert newest_scan(con) is None
+
+
+def test_a_tick_sees_an_unreadable_file_in_a_folder_of_long_ago_until_it_is_mended(
+    con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    con.close()
+    for day in range(1, 6):
+        put(landing, FILLS.replace("11-21", f"10-{day:02d}"), member(line(fill(day))))
+    put(landing, FILLS.replace("2025-11-21", "2025-05-05"), member(line(fill(9))))
+    warehouse = tmp_path / "warehouse.duckdb"
+    real = os.open
+
+    def refuse(path: Path, *rest: object) -> int:
+        if "2025-05-05" in str(path):
+            raise PermissionError(13, "Permission denied")  # rights stop nobody who runs the tests as root
+        return real(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        assert len(load_landing(landing, warehouse).unreadable) == 1
+    with duckdb.connect(str(warehouse)) as again:
+        failed = of_scan(again, landing, newest_dates=3)
+    assert not failed.passed
+    assert "2025-05-05" in failed.description
+    assert "Permission denied" in failed.description
+    load_landing(landing, warehouse)
+    with duckdb.connect(str(warehouse)) as again:
+        assert of_scan(again, landing, newest_dates=3).passed
 
 
 @pytest.mark.parametrize(
