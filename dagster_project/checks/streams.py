@@ -4,6 +4,7 @@ They belong to the daily run: volume by its days, format and clocks by the loads
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import duckdb
@@ -14,20 +15,25 @@ from dagster_project.checks.history import report
 from dagster_project.checks.result import outcome
 from dagster_project.checks.scope import BEFORE_PUBLICATION, FORMAT, Scope, days_of_run, mark_verified
 from dagster_project.partitions import TIMEZONE, Window
-from dagster_project.queries import rows
+from dagster_project.queries import newest_event, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
-from raw_loaders.dictionary import Dictionary, Stream
+from raw_loaders.dictionary import Dictionary, Stream, load_dictionary
+from raw_loaders.load import newest_scan
 
 VOLUME = "volume_is_usual"
 KEYS = "keys_and_types_are_known"
 CLOCKS = "clocks_agree"
 DESCRIPTIONS = {
-    VOLUME: "Records of each IST hour against the same hour of the 28 days before: median, give or take six robust deviations.",
+    VOLUME: "Records of each IST hour that is over, 0 where there is none, are usual after that hour of the 28 days before.",
     KEYS: "No key that the dictionary does not know, no value of another JSON type than its column.",
     CLOCKS: "No record emitted more than a minute after it was loaded; the date= folder is the IST day of emission.",
 }
 HISTORY_DAYS = 28
 LEAST_HISTORY = 7
+FALSE_ALARM = 1e-6  # per hour and stream, where counts are as the rule takes them: 23 streams x 24 hours a night
+LEAST_DISPERSION = 0.2  # variance over mean of a stream that hardly varies; 0 would make one record more an alarm
+LEAST_MEAN = 1.0  # records an hour: of a stream that was silent so far, a handful is no alarm
+PRIOR_RECORDS = 20  # that many records with the dispersion 1 (chance) are taken as seen: few records tell little of it
 _JSON_TYPES = {
     "BIGINT": ("BIGINT", "UBIGINT"),
     "INTEGER": ("BIGINT", "UBIGINT"),
@@ -36,6 +42,72 @@ _JSON_TYPES = {
     "BOOLEAN": ("BOOLEAN",),
     "VARCHAR": ("VARCHAR",),
 }
+
+
+_VOLUME = f"""
+    with counted as (
+        select date_trunc('hour', emitted_at at time zone '{TIMEZONE}') as hour_ist, count(*) as records
+        from raw."{{stream}}"
+        where emitted_at >= $start::timestamptz - interval {HISTORY_DAYS} days and emitted_at < $end
+        group by all
+    ),
+    -- the first hour is cut by the beginning, of the stream or of the logs
+    beginning as (
+        select date_trunc('hour', min(emitted_at) at time zone '{TIMEZONE}') + interval 1 hour as first_hour from raw."{{stream}}"
+    ),
+    hours as (
+        select hour_ist, coalesce(counted.records, 0)::double as records
+        from (
+            select unnest(generate_series(
+                ($start::timestamptz at time zone '{TIMEZONE}') - interval {HISTORY_DAYS} days,
+                ($end::timestamptz at time zone '{TIMEZONE}') - interval 1 hour,
+                interval 1 hour
+            )) as hour_ist
+        )
+        cross join beginning
+        left join counted using (hour_ist)
+        where hour_ist >= beginning.first_hour
+          and hour_ist + interval 1 hour <= $over::timestamptz at time zone '{TIMEZONE}'
+    ),
+    -- the hours follow each other without a gap, so each has the same hour of every day before it
+    compared as (
+        select hour_ist, records,
+               count(*) over past as days_of_history, median(records) over past as middle,
+               sum(records) over past as total, sum(records * records) over past as total_of_squares
+        from hours
+        window past as (
+            partition by hour(hour_ist) order by hour_ist rows between {HISTORY_DAYS} preceding and 1 preceding
+        )
+    ),
+    -- one dispersion and one mean hour per day of the window: 24 hours know more of them than one
+    pooled as (
+        select *,
+               (sum(greatest(total_of_squares - total * total / days_of_history, 0) * days_of_history / (days_of_history - 1))
+                    over this_day + {PRIOR_RECORDS}) / (sum(total) over this_day + {PRIOR_RECORDS}) as found_dispersion,
+               sum(total) over this_day / sum(days_of_history) over this_day as mean_hour
+        from compared
+        where days_of_history >= {LEAST_HISTORY} and hour_ist at time zone '{TIMEZONE}' >= $start
+        window this_day as (partition by hour_ist::date)
+    ),
+    expected as (
+        select hour_ist, records, days_of_history, middle,
+               greatest(found_dispersion, {LEAST_DISPERSION}) as dispersion,
+               least(middle, total / days_of_history) as low,
+               greatest(middle, (total + mean_hour) / (days_of_history + 1), {LEAST_MEAN}) as high
+        from pooled
+    ),
+    distances as (
+        select *, case when records < low then low when records > high then high end as nearest from expected
+    )
+    select hour_ist, records::bigint as records, middle as usual, days_of_history, round(dispersion, 2) as dispersion,
+           coalesce(
+               abs(records - nearest) > 0.5 * nearest
+               and (if(records = 0, 0, records * ln(records / nearest)) - records + nearest) / dispersion > -ln({FALSE_ALARM}),
+               false
+           ) as is_unusual
+    from distances
+    order by hour_ist
+"""
 
 
 def stream_checks(dictionary: Dictionary) -> dg.AssetChecksDefinition:
@@ -74,38 +146,27 @@ def stream_checks(dictionary: Dictionary) -> dg.AssetChecksDefinition:
 
 
 def check_volume(con: duckdb.DuckDBPyConnection, stream: Stream, window: Window | None) -> dg.AssetCheckResult:
-    """Hours of `window` whose number of records is far from that of the same hour of the days before, by median and MAD."""
+    """Closed IST hours of `window` whose number of records, 0 included, cannot be chance after the same hour of the days before.
+
+    An hour without records counts as 0, in the history too; hours before the stream's first full hour are neither judged nor
+    history, nor are hours that were not over when the landing was last listed.
+
+    The rule: counts are taken for Poisson counts whose variance is `dispersion` x mean (quasi-Poisson; McCullagh and Nelder,
+    Generalized Linear Models, 2nd ed. 1989, section 6.2), as if records came in bursts of that size. The dispersion is Pearson's
+    estimate, sum((x - mean)^2) / sum(mean) over all hours of the history, so it is small for a bot that writes 12 bars each hour
+    and large for a stream that writes nothing for days and then fills by the dozen. By Chernoff's bound for the Poisson tail
+    (Mitzenmacher and Upfal, Probability and Computing, theorem 5.4) a count of x or farther off has a probability of at most
+    exp(-(x ln(x / mean) - x + mean) / dispersion): an hour warns below FALSE_ALARM, if it is more than half off the usual, too.
+    The usual is a span from the median to the mean, and the nearer end is asked: the median passes over days of outage, the
+    mean knows of rare bursts, and where both are 0 the stream's mean hour counts as one day more.
+    """
     judged = []
     if window and stream.clock == "emitted_at":
-        judged = rows(
-            con,
-            f"""
-            with hours as (
-                select date_trunc('hour', emitted_at at time zone '{TIMEZONE}') as hour_ist, count(*) as records
-                from raw."{stream.name}"
-                where emitted_at >= $start::timestamptz - interval {HISTORY_DAYS} days and emitted_at < $end
-                group by all
-            )
-            select hours.hour_ist, any_value(hours.records) as records, count(*) as days_of_history,
-                   median(past.records) as usual, mad(past.records) as deviation
-            from hours
-            inner join hours as past
-                on hour(past.hour_ist) = hour(hours.hour_ist) and past.hour_ist < hours.hour_ist
-                and past.hour_ist >= hours.hour_ist - interval {HISTORY_DAYS} days
-            where hours.hour_ist at time zone '{TIMEZONE}' >= $start
-                -- the hour that is still running has not got all of its records
-                and hours.hour_ist < date_trunc('hour', now() at time zone '{TIMEZONE}')
-            group by hours.hour_ist
-            having count(*) >= {LEAST_HISTORY}
-            order by hours.hour_ist
-            """,
-            {"start": window.start, "end": window.end},
-        )
-    failing = [
-        row for row in judged if abs(row["records"] - row["usual"]) > max(6 * 1.4826 * row["deviation"], 0.5 * row["usual"], 20)
-    ]
+        judged = rows(con, _VOLUME.format(stream=stream.name), {"start": window.start, "end": window.end, "over": _over_by(con)})
+    shown = ("hour_ist", "records", "usual", "days_of_history", "dispersion")
+    failing = [{name: row[name] for name in shown} for row in judged if row["is_unusual"]]
     reason = (
-        f"no hour of the day has {LEAST_HISTORY} days of history in this stream"
+        f"no hour of these days that is over has {LEAST_HISTORY} days of history in this stream"
         if stream.clock == "emitted_at"
         else "the records carry no emission time"
     )
@@ -118,6 +179,14 @@ def check_volume(con: duckdb.DuckDBPyConnection, stream: Stream, window: Window 
         nothing_because=reason,
         is_warning=True,
     )
+
+
+def _over_by(con: duckdb.DuckDBPyConnection) -> datetime:
+    """Hours that end later (UTC) are not judged: their records may not have landed. Of a synthetic landing, its newest event."""
+    scan = newest_scan(con) or datetime.now(UTC)
+    is_synthetic = con.execute("select coalesce(bool_or(is_synthetic), false) from raw.files").fetchone()[0]
+    newest = newest_event(con, load_dictionary()) if is_synthetic else None
+    return min(moment for moment in (scan, newest, datetime.now(UTC)) if moment)
 
 
 def check_keys(con: duckdb.DuckDBPyConnection, stream: Stream, scope: Scope) -> dg.AssetCheckResult:

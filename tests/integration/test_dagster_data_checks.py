@@ -137,8 +137,81 @@ def test_an_hour_far_from_the_same_hour_of_the_days_before_warns(
     assert state_of(check_volume(con, STREAM, days_window(DAY, DAY))) == state
 
 
+def counts(con: duckdb.DuckDBPyConnection, past: str, today: str, days: int = 14) -> None:
+    """Records of each hour: `past` on `days` days before the 21st and `today` on the 21st, SQL of d (days ago) and h (hour)."""
+    con.execute("delete from raw.hyperliquid_fills")
+    con.execute(
+        f"""
+        insert into raw.hyperliquid_fills by name
+        select 'f' as source_file, row_number() over () as line_no, 0 as byte_offset, 0 as member_no, 0 as member_offset,
+               '{{}}'::json as record, 0 as key_hash, 'l' as load_id,
+               timestamptz '2025-11-21 00:10:00+05:30' + h * interval 1 hour - d * interval 1 day as emitted_at
+        from range({days} + 1) t(d), range(24) v(h), range(3000) u(i)
+        where i < case when d = 0 then {today} else {past} end
+        """
+    )
+
+
+SCATTERED = "(hash(d * 100 + h) % 1000)"  # of an hour of a day: a number below 1000, as if by chance
+
+
+@pytest.mark.parametrize(
+    ("past", "today", "unusual"),
+    [
+        ("12", "12", 0),
+        ("12", "case when h = 9 then 1 else 12 end", 1),  # a bot of 12 bars an hour died
+        ("13", "case when h = 9 then 26 else 13 end", 1),  # it was started twice
+        ("12 + d % 2", "case when h = 9 then 0 else 12 end", 1),
+        ("12 + d % 2", "case when h >= 9 then 0 else 12 end", 15),
+        ("3", "case when h = 9 then 0 else 3 end", 1),
+        ("12", "case when h = 9 then 7 else 12 end", 0),  # less than half of it is gone
+        ("1000 + d % 7", "case when h = 9 then 0 else 1001 end", 1),
+        # half a day of outage in the history neither hides the next one nor makes the usual unusual
+        ("case when d = 3 and h > 12 then 0 else 12 end", "case when h = 9 then 1 else 12 end", 1),
+        ("case when d = 3 and h > 12 then 0 else 12 end", "12", 0),
+        # fills: nothing for hours, then a dozen or five; as many in other hours today, or none all day
+        (f"if({SCATTERED} < 60, 12 + {SCATTERED} % 30, 0)", "if(h in (2, 7, 8), 45, 0)", 0),
+        (f"if({SCATTERED} < 60, 12 + {SCATTERED} % 30, 0)", "0", 0),
+        # ... but a thousand in an hour
+        (f"if({SCATTERED} < 60, 12 + {SCATTERED} % 30, 0)", "if(h = 7, 1000, 0)", 1),
+        # errors: one now and then
+        (f"if({SCATTERED} < 10, 1, 0)", "if(h in (4, 5), 3, 0)", 0),
+        (f"if({SCATTERED} < 10, 1, 0)", "if(h = 4, 60, 0)", 1),
+    ],
+)
+def test_a_count_warns_where_it_cannot_be_chance_and_a_bursty_stream_does_not_cry(
+    con: duckdb.DuckDBPyConnection, past: str, today: str, unusual: int
+) -> None:
+    counts(con, past, today)
+    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    assert (state_of(found), examined(found)) == ("warned" if unusual else "passed", 24)
+    assert not unusual or found.metadata["failing_rows"].value == unusual
+
+
+def test_chance_alone_raises_no_alarm_in_three_weeks(con: duckdb.DuckDBPyConnection) -> None:
+    counts(con, "1200", "1200", days=28)
+    con.execute("delete from raw.hyperliquid_fills where hash(line_no) % 100 > 0")  # leaves Poisson counts of mean 12
+    found = check_volume(con, STREAM, days_window(DAY - dt.timedelta(days=20), DAY))
+    assert (state_of(found), examined(found)) == ("passed", 21 * 24)
+
+
+def test_an_hour_that_was_not_over_when_the_landing_was_listed_is_not_judged(con: duckdb.DuckDBPyConnection) -> None:
+    counts(con, "12", "case when h < 9 then 12 else 0 end")
+    listed = "update raw.meta set value = '2025-11-21T09:{minute}:00+05:30' where key = 'newest_scan_began_at'"
+    con.execute(listed.format(minute=59))
+    assert examined(check_volume(con, STREAM, days_window(DAY, DAY))) == 9
+    con.execute(listed.format(minute=59).replace("T09", "T10"))
+    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    assert (examined(found), found.metadata["failing_rows"].value) == (10, 1)
+    con.execute("update raw.files set is_synthetic = true")  # what the simulator wrote ends with its newest event
+    assert examined(check_volume(con, STREAM, days_window(DAY, DAY))) == 8
+
+
 def test_without_a_week_of_history_volume_is_skipped_and_says_so(con: duckdb.DuckDBPyConnection) -> None:
-    with_history(con, days=6, last_day_records=400)
+    counts(con, "12", "0", days=7)  # the hour it began with is cut: six whole days of it and seven of each later one
+    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    assert examined(found) == 23
+    counts(con, "12", "0", days=6)
     found = check_volume(con, STREAM, days_window(DAY, DAY))
     assert state_of(found) == "skipped"
     assert "7 days of history" in found.description
