@@ -244,6 +244,58 @@ def test_a_row_without_bot_fails_unless_records_were_lost_that_day(con: duckdb.D
     assert unexplained.severity == dg.AssetCheckSeverity.ERROR
 
 
+COSTS = "5m/logs/costs/costs.jsonl"  # of all days
+COST = b'{"ts":1763683200000,"symbol":"BTCUSDT","costs":{"event_id":"e","trade_notional":1.0},"ts_ist":"2025-11-%s:00+05:30"}\n'
+
+
+@pytest.mark.parametrize(
+    ("costs", "severity"),
+    [
+        ([b"19T12:00", None, b"19T12:05", b"21T09:00"], "ERROR"),  # lost on the 19th: no excuse for the 21st
+        ([b"19T12:00", b"21T09:00", None, b"21T12:05"], "WARN"),
+        ([b"20T23:59", None, b"22T00:01"], "WARN"),  # on any day from the 20th to the 22nd
+        ([b"19T12:00", None], "ERROR"),
+        ([b"20T12:00", None], "WARN"),  # nothing after it: it may be of the next day
+        ([None, b"24T12:00"], "ERROR"),
+        ([None], "WARN"),  # nothing says of which day it was
+    ],
+)
+@pytest.mark.parametrize("is_damage", [False, True])
+def test_a_loss_in_a_file_of_all_days_excuses_rows_of_the_days_around_it_only(
+    tmp_path: Path, costs: list[bytes | None], severity: str, is_damage: bool
+) -> None:
+    landing, warehouse = tmp_path / "landing", tmp_path / "w.duckdb"
+    put(landing, FILLS, b"".join(member(line(fill(i))) for i in range(200)))
+    lost = b"\0" * 40 + b"\n" if is_damage else b"[1]\n"
+    put(landing, COSTS, b"".join(lost if when is None else COST % when for when in costs))
+    load_landing(landing, warehouse)
+    with duckdb.connect(str(warehouse)) as con:
+        con.execute("set TimeZone = 'UTC'; create schema staging")
+        assert con.sql("select count(*) from raw.costs").fetchone()[0] == sum(when is not None for when in costs)
+        if is_damage:  # bytes instead of lines
+            con.execute(
+                "insert into raw.damaged_ranges select source_file, stream, byte_offset, byte_offset + text_bytes, 'nul_bytes', "
+                "1, member_no, load_id from raw.rejected_lines; delete from raw.rejected_lines; "
+                "update raw.files set rejected = 0, bytes_damaged = 41 where stream = 'costs'"
+            )
+        con.execute(
+            "create table staging.stg_hyperliquid_fills as select source_file, line_no, load_id, if(line_no > 9, '5m', null) "
+            "as bot, 'r' as run_id, (emitted_at at time zone 'Asia/Kolkata')::date as emitted_date_ist from raw.hyperliquid_fills"
+        )
+        found = check_attributed(con, STREAM, KEY)
+    assert not found.passed
+    assert (found.severity.name, found.metadata["failing_rows"].value) == (severity, 9)
+
+
+def test_a_row_without_day_and_bot_is_of_the_days_of_its_neighbours(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update raw.files set lines = lines + 100")
+    con.execute("update raw.files set rejected = 0, bytes_damaged = 0 where source_file like '%11-21%'")  # a loss on the 22nd
+    con.execute("update staging.stg_hyperliquid_fills set bot = null, emitted_date_ist = null where line_no = 2")
+    assert check_attributed(con, STREAM, KEY).severity == dg.AssetCheckSeverity.ERROR
+    con.execute("update staging.stg_hyperliquid_fills set emitted_date_ist = '2025-11-22' where line_no = 3")
+    assert check_attributed(con, STREAM, KEY).severity == dg.AssetCheckSeverity.WARN
+
+
 def test_a_row_without_bot_at_the_end_of_a_file_fails_only_after_the_next_load(
     con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path
 ) -> None:
