@@ -47,7 +47,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     dictionary = load_dictionary()
     manifest = read_manifest(settings)
     staging_keys = [key for stream in dictionary.streams if (key := model_key(manifest, staging_model(stream)))]
-    each_run = [raw_checks(settings, dictionary), staging_checks(dictionary, manifest), record_checks(manifest)]
+    each_run = [
+        raw_checks(settings, dictionary),
+        staging_checks(dictionary, manifest),
+        record_checks(manifest),
+        freshness_check(dictionary),
+    ]
     with warnings.catch_warnings():
         # "beta" by name only: backfill policies, which make a range one run, and checks by partition
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -68,7 +73,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     exports_job = export_job()
     return dg.Definitions(
         assets=assets,
-        asset_checks=[*each_run, *daily_only, freshness_check(dictionary), alert_checks(manifest)],
+        asset_checks=[*each_run, *daily_only, alert_checks(manifest)],
         jobs=[hourly_job, daily_job, exports_job],
         schedules=[*schedules(settings, hourly_job, daily_job), export_schedule(exports_job)],
         sensors=[landing_sensor(settings, dictionary, hourly_job), late_days_sensor(hourly_job, daily_job)],

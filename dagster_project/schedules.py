@@ -38,7 +38,8 @@ def jobs(
             - whole
             - dg.AssetSelection.checks(*daily_only)
             - view_checks
-            - dg.AssetSelection.groups(EXPORT_GROUP),  # partitioned by day, and of no hurry
+            - dg.AssetSelection.groups(EXPORT_GROUP)  # partitioned by day, and of no hurry
+            | dg.AssetSelection.checks(*each_run),  # those on landed files belong to no asset that a run makes
             executor_def=dg.in_process_executor,
             description="Take in what has landed, check it, build and test the dbt models, check that nothing is lost, publish.",
         ),

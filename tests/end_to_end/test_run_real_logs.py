@@ -162,6 +162,13 @@ def test_a_lost_raw_row_stops_the_publication_and_says_so(copied: Ran) -> None:
     with pytest.raises(RunFailedError, match=r"^Not published, .* failed and .* and has not passed since; .* `make run`"):
         execute(copied.settings, build_definitions(copied.settings), "hourly", hour_span(copied.settings, None, None))
     assert (sorted((published / "versions").iterdir()), (published / "serve.duckdb").read_bytes()) == (versions, rows)
+    # how fresh the logs are is told all the same: these are of 2025, and were loaded a moment ago
+    with duckdb.connect(str(copied.settings.warehouse), read_only=True) as con:
+        told = con.sql(
+            "select check_name, state from ops.check_results where asset = 'landing.ensemble_log' "
+            "and run_id = (select arg_max(run_id, checked_at) from ops.check_results) order by check_name"
+        ).fetchall()
+    assert told == [("bots_are_heard_of", "warned"), ("loads_are_recent", "passed")]
 
 
 def test_another_landing_is_refused_in_one_sentence(copied: Ran, repository: Path, tmp_path: Path) -> None:

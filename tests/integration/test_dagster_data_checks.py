@@ -8,13 +8,13 @@ import dagster as dg
 import duckdb
 import pytest
 
-from dagster_project.checks.freshness import check_fresh
+from dagster_project.checks.freshness import check_fresh, check_loaded
 from dagster_project.checks.history import state_of
 from dagster_project.checks.records import EVENT_IDS, check_event_ids, check_range
 from dagster_project.checks.scope import WHOLE, Scope
 from dagster_project.checks.streams import check_clocks, check_keys, check_volume
 from dagster_project.checks.tables import check_constants, check_orphans
-from dagster_project.partitions import days_window
+from dagster_project.partitions import IST, days_window
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
 from raw_loaders.simulate.records import h8
@@ -264,11 +264,67 @@ def test_a_row_whose_run_is_unknown_fails(con: duckdb.DuckDBPyConnection) -> Non
 
 
 # ---- freshness ----------------------------------------------------------------------------------------------------------
+NOON = dt.datetime(2025, 11, 21, 12, 0, tzinfo=IST)
+
+
+def decided(con: duckdb.DuckDBPyConnection, bot: str, asset: str, at: dt.datetime, *, folder_of_asset: bool = True) -> None:
+    """A decision of a bot on an asset, in a file of its own, as if loaded a minute later."""
+    file = f"{bot}/date={at:%Y-%m-%d}/{asset if folder_of_asset else ''}/{at:%H%M}"
+    con.execute(
+        "insert or replace into raw.files by name select * replace ($file as source_file, 'ensemble_log' as stream, $bot as "
+        "path_bot, $day as partition_date, $asset as partition_asset, 1 as accepted, $at + interval 1 minute as loaded_at) "
+        "from raw.files where stream = 'hyperliquid_fills'",
+        {"file": file, "bot": bot, "day": f"{at:%Y-%m-%d}", "asset": asset if folder_of_asset else None, "at": at},
+    )
+    con.execute(
+        "insert into raw.ensemble_log by name select $file as source_file, 1 as line_no, 0 as byte_offset, 0 as member_no, "
+        "0 as member_offset, json_object('asset', $asset) as record, 0 as key_hash, $at as emitted_at, 'l' as load_id",
+        {"file": file, "asset": asset, "at": at},
+    )
+
+
 def test_a_bot_that_fell_silent_warns_and_synthetic_data_have_no_present(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("update raw.files set stream = 'ensemble_log', path_bot = '5m'")
-    con.execute("insert into raw.ensemble_log from raw.hyperliquid_fills")
-    newest = con.sql("select max(emitted_at) from raw.ensemble_log").fetchone()[0]
-    assert state_of(check_fresh(con, DICTIONARY, newest + dt.timedelta(minutes=69))) == "passed"
-    assert state_of(check_fresh(con, DICTIONARY, newest + dt.timedelta(minutes=71))) == "warned"
+    decided(con, "5m", "BTCUSDT", NOON)
+    assert state_of(check_fresh(con, DICTIONARY, NOON + dt.timedelta(minutes=69))) == "passed"
+    assert state_of(check_fresh(con, DICTIONARY, NOON + dt.timedelta(minutes=71))) == "warned"
+    assert state_of(check_fresh(con, DICTIONARY, NOON + dt.timedelta(days=99))) == "warned"
     con.execute("update raw.files set is_synthetic = true")
-    assert state_of(check_fresh(con, DICTIONARY, newest + dt.timedelta(days=9))) == "skipped"
+    assert state_of(check_fresh(con, DICTIONARY, NOON + dt.timedelta(days=9))) == "skipped"
+    assert state_of(check_loaded(con, DICTIONARY, NOON + dt.timedelta(days=9))) == "skipped"
+
+
+@pytest.mark.parametrize("folder_of_asset", [True, False])
+@pytest.mark.parametrize("silent", ["BTCUSDT", "ETHUSDT"])
+def test_freshness_is_of_each_bot_on_each_asset(con: duckdb.DuckDBPyConnection, silent: str, folder_of_asset: bool) -> None:
+    alive = {"BTCUSDT": "ETHUSDT", "ETHUSDT": "BTCUSDT"}[silent]
+    for hours in (19, 20):
+        decided(con, "5m", silent, NOON - dt.timedelta(hours=hours), folder_of_asset=folder_of_asset)
+    decided(con, "5m", alive, NOON - dt.timedelta(minutes=10), folder_of_asset=folder_of_asset)
+    decided(con, "24h", "BTCUSDT", NOON - dt.timedelta(hours=19), folder_of_asset=folder_of_asset)
+    found = check_fresh(con, DICTIONARY, NOON)
+    assert (state_of(found), examined(found)) == ("warned", 3)
+    (row,) = found.metadata["examples"].records
+    assert (row.data["bot"], row.data["asset"], row.data["event_age_h"]) == ("5m", silent, "19.0")
+
+
+def test_an_asset_that_a_bot_gave_up_stops_warning_after_a_week_and_a_bot_never(con: duckdb.DuckDBPyConnection) -> None:
+    decided(con, "5m", "ETHUSDT", NOON - dt.timedelta(days=7, minutes=10))
+    decided(con, "5m", "BTCUSDT", NOON - dt.timedelta(minutes=10))
+    found = check_fresh(con, DICTIONARY, NOON)
+    assert (state_of(found), examined(found), found.metadata["given_up"].value) == ("passed", 1, "5m ETHUSDT")
+    assert state_of(check_fresh(con, DICTIONARY, NOON + dt.timedelta(days=30))) == "warned"
+
+
+def test_a_newest_load_that_is_old_warns_whatever_the_events_say(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("update raw.loads set finished_at = $at", {"at": NOON})
+    decided(con, "5m", "BTCUSDT", NOON + dt.timedelta(hours=2))  # the clock of the bot is ahead
+    just, late = (check_loaded(con, DICTIONARY, NOON + dt.timedelta(minutes=minutes)) for minutes in (120, 121))
+    assert (state_of(just), just.metadata["load_age_h"].value, just.metadata["event_age_h"].value) == ("passed", 2.0, 0.0)
+    assert state_of(late) == "warned"
+    assert "delivered into the landing folder" in late.description
+    con.execute("delete from raw.ensemble_log")
+    decided(con, "24h", "BTCUSDT", NOON)  # nothing is written for hours
+    assert state_of(check_loaded(con, DICTIONARY, NOON + dt.timedelta(hours=48))) == "passed"
+    assert state_of(check_loaded(con, DICTIONARY, NOON + dt.timedelta(hours=50))) == "warned"
+    con.execute("delete from raw.loads")
+    assert state_of(check_loaded(con, DICTIONARY, NOON)) == "skipped"

@@ -78,9 +78,17 @@ def test_publication_rests_on_every_mart_and_comes_after_every_check(defs: dg.De
     assert len(marts) >= 34
     assert graph.get(PUBLISHED_MARTS).parent_keys == marts
     order = priority(defs, job)
-    assert all(
-        order[name] > order["published__marts"] for name in order if name.startswith("check_") and name != "check_freshness"
-    )
+    assert all(order[name] > order["published__marts"] for name in order if name.startswith("check_"))
+    # it rests on no step, so that it answers also where one failed, and so comes last by its priority alone
+    later = {"check_freshness", "published__marts", "ops__alert_delivery"}
+    assert all(order["check_freshness"] < order[name] for name in order.keys() - later)
+
+
+@pytest.mark.parametrize("job", ["hourly", "daily"])
+def test_freshness_is_answered_also_when_publication_is_refused(defs: dg.Definitions, job: str) -> None:
+    steps = defs.resolve_job_def(job).graph.dependencies
+    (needed,) = [needs for step, needs in steps.items() if (step.alias or step.name) == "check_freshness"]
+    assert not needed
 
 
 def test_the_running_tick_checks_what_is_new_and_the_day_everything(defs: dg.Definitions) -> None:
