@@ -45,6 +45,13 @@ _TABLES = (
         load_id varchar not null, layer varchar not null, verified_at timestamptz not null
     )
     """,
+    # what a load brought from a file whose event ids were computed again, and how many of them were wrong
+    """
+    create table if not exists ops.hashed_files (
+        load_id varchar not null, source_file varchar not null, stream varchar not null, records bigint not null,
+        wrong_records bigint not null, first_wrong_line_no bigint, hashed_at timestamptz not null
+    )
+    """,
 )
 
 

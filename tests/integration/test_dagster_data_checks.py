@@ -10,14 +10,13 @@ import pytest
 
 from dagster_project.checks.freshness import check_fresh, check_loaded
 from dagster_project.checks.history import state_of
-from dagster_project.checks.records import EVENT_IDS, check_event_ids, check_range
+from dagster_project.checks.records import EVENT_IDS, Hashed, check_event_ids, check_range, mark_hashed
 from dagster_project.checks.scope import WHOLE, Scope
 from dagster_project.checks.streams import check_clocks, check_keys, check_volume
 from dagster_project.checks.tables import check_constants, check_orphans
 from dagster_project.partitions import IST, days_window
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
-from raw_loaders.simulate.records import h8
 from raw_loaders.simulate.third_party import fill_middle
 from raw_tables import FILLS, fill, line, member, put
 
@@ -87,22 +86,57 @@ def test_numbers_that_disagree_fail(con: duckdb.DuckDBPyConnection, name: str, s
     assert state_of(check_range(con, key, stream, Scope(("another load",)))) == "skipped"
 
 
-def test_an_event_id_is_computed_from_the_record_as_the_bot_does(con: duckdb.DuckDBPyConnection, landing: Path) -> None:
-    key = check_key(EVENT_IDS, "stg_hyperliquid_fills")
-    assert state_of(check_event_ids(con, key, STREAM.name)) == "warned"  # the records of these tests carry invented ids
-    con.execute("delete from raw.hyperliquid_fills")
-    middle = fill_middle(1763683200000, "BTCUSDT", "0xab", "buy", 85000.5, 0.001)
-    good = f'{{"run_id":"r",{middle},"ts_ist":"2025-11-21T12:00:00.000001+05:30","schema_v":"1","bar_id":4}}'
-    for line_no, record in enumerate([good, good.replace("85000.5", "85000.6")], start=1):
-        con.execute(
-            "insert into raw.hyperliquid_fills by name select 'f' as source_file, ? as line_no, 0 as byte_offset, "
-            "0 as member_no, 0 as member_offset, ?::json as record, 0 as key_hash, now() as emitted_at, 'l' as load_id",
-            [line_no, record],
-        )
-    altered = check_event_ids(con, key, STREAM.name)
+def sound_fill(size: int) -> bytes:
+    """A fill whose event id is right."""
+    middle = fill_middle(1763683200000, "BTCUSDT", "0xab", "buy", 85000.5, size / 1000)
+    return f'{{"run_id":"r",{middle},"ts_ist":"2025-11-21T12:00:00.000001+05:30","schema_v":"1","bar_id":4}}\n'.encode()
+
+
+HASHED_KEY = check_key(EVENT_IDS, "stg_hyperliquid_fills")
+
+
+def hashed_run(con: duckdb.DuckDBPyConnection, scope: Scope = WHOLE, **options: int) -> tuple[str, int, int, int]:
+    """A run of the check that remembers what it did: state, records examined, in scope, never examined."""
+    hashed: list[Hashed] = []
+    found = check_event_ids(con, HASHED_KEY, STREAM.name, scope, hashed=hashed, **options)
+    mark_hashed(con, hashed)
+    counts = (found.metadata[name].value for name in ("rows_examined", "records_in_scope", "records_never_examined"))
+    return (state_of(found), *counts)
+
+
+def test_an_event_id_is_computed_from_the_record_as_the_bot_does(tmp_path: Path) -> None:
+    put(tmp_path / "landing", FILLS, member(sound_fill(1) + sound_fill(1).replace(b"85000.5", b"85000.6")))
+    load_landing(tmp_path / "landing", tmp_path / "w.duckdb")
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        altered = check_event_ids(con, HASHED_KEY, STREAM.name)
     assert (state_of(altered), examined(altered), altered.metadata["failing_rows"].value) == ("warned", 2, 1)
-    assert altered.metadata["examples"].records[0].data["line_no"] == "2"
-    assert h8("x") != altered.metadata["examples"].records[0].data["computed"]
+    (row,) = altered.metadata["examples"].records
+    assert (row.data["line_no"], row.data["source_file"]) == ("2", FILLS)
+
+
+def test_event_ids_that_a_run_did_not_come_to_are_told_and_examined_by_the_next_ones(tmp_path: Path) -> None:
+    landing, warehouse = tmp_path / "landing", tmp_path / "w.duckdb"
+    for day in (21, 22, 23):
+        altered = sound_fill(9).replace(b"85000.5", b"85000.6") if day == 22 else sound_fill(9)
+        put(landing, FILLS.replace("11-21", f"11-{day}"), member(b"".join(map(sound_fill, range(1, 9))) + altered))
+    load_landing(landing, warehouse)
+    with duckdb.connect(str(warehouse)) as con:
+        first = Scope((load_of(con),))
+        assert hashed_run(con, first, at_most=10) == ("passed", 9, 27, 18)
+        assert hashed_run(con, first, at_most=5) == ("warned", 9, 27, 9)  # a file larger than the limit is examined, and alone
+        # what was found wrong is told again without being computed again, and the rest comes before what was examined
+        assert hashed_run(con, at_most=10) == ("warned", 9, 27, 0)
+        assert hashed_run(con) == ("warned", 27, 27, 0)
+        assert con.sql("select sum(records), sum(wrong_records) from ops.hashed_files").fetchall() == [(27, 1)]
+    put(landing, FILLS.replace("11-21", "11-24"), member(sound_fill(10)))
+    load_landing(landing, warehouse)
+    with duckdb.connect(str(warehouse)) as con:
+        second = Scope((load_of(con),))
+        assert hashed_run(con, second) == ("passed", 1, 1, 0)
+        assert hashed_run(con, Scope(())) == ("skipped", 0, 0, 0)
+        found = check_event_ids(con, HASHED_KEY, STREAM.name, at_most=9)
+    assert found.metadata["examined"].value == "9 of 28 records"
+    assert "11-22" in found.description
 
 
 def test_every_event_id_of_the_real_logs_is_right(real_logs: Path, tmp_path: Path) -> None:
@@ -110,7 +144,8 @@ def test_every_event_id_of_the_real_logs_is_right(real_logs: Path, tmp_path: Pat
     with duckdb.connect(str(tmp_path / "real.duckdb")) as con:
         for stream in ("hyperliquid_fills", "pnl_equity_log", "overlay_status", "costs"):
             found = check_event_ids(con, check_key(EVENT_IDS, f"stg_{stream}"), stream)
-            assert (state_of(found), examined(found) > 0) == ("passed", True)
+            records = con.sql(f"select count(*) from raw.{stream}").fetchone()[0]
+            assert (state_of(found), examined(found)) == ("passed", records)
 
 
 # ---- streams ------------------------------------------------------------------------------------------------------------
