@@ -3,19 +3,19 @@
 They belong to the daily run: volume by its days, format and clocks by the loads not looked at before.
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 
 import dagster as dg
 import duckdb
 
 from dagster_project import ops_tables
 from dagster_project.assets.keys import raw_key
-from dagster_project.checks.history import report
+from dagster_project.checks.history import record_days, report
 from dagster_project.checks.result import outcome
 from dagster_project.checks.scope import BEFORE_PUBLICATION, FORMAT, Scope, days_of_run, mark_verified
 from dagster_project.partitions import TIMEZONE, Window
-from dagster_project.queries import newest_event, rows
+from dagster_project.queries import Row, newest_event, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from raw_loaders.dictionary import Dictionary, Stream, load_dictionary
 from raw_loaders.load import newest_scan
@@ -129,24 +129,28 @@ def stream_checks(dictionary: Dictionary) -> dg.AssetChecksDefinition:
             ops_tables.create_ops_tables(con)
             window = days_of_run(context, con)
             fresh = Scope(tuple(ops_tables.loads_missing_from(con, "verified_loads", FORMAT)))
-            results = []
+            results, by_day = [], []
             for key in sorted(context.selected_asset_check_keys, key=lambda key: (key.asset_key.path, key.name)):
                 stream = dictionary.streams[key.asset_key.path[-1]]
                 if key.name == VOLUME:
-                    results.append(check_volume(con, stream, window))
+                    hours = judged_hours(con, stream, window)
+                    results.append(check_volume(stream, hours))
+                    by_day += volume_by_day(stream, hours)
                 elif key.name == KEYS:
                     results.append(check_keys(con, stream, fresh))
                 else:
                     results.append(check_clocks(con, stream, fresh))
             shown = report(context, con, results, fresh.name)
+            record_days(con, context.run.run_id, by_day)
             mark_verified(con, fresh, FORMAT)
         yield from shown
 
     return check_streams
 
 
-def check_volume(con: duckdb.DuckDBPyConnection, stream: Stream, window: Window | None) -> dg.AssetCheckResult:
-    """Closed IST hours of `window` whose number of records, 0 included, cannot be chance after the same hour of the days before.
+def judged_hours(con: duckdb.DuckDBPyConnection, stream: Stream, window: Window | None) -> list[Row]:
+    """Closed IST hours of `window` that have a history: records, what is usual, and whether it `is_unusual`, which is a number
+    that cannot be chance after the same hour of the days before.
 
     An hour without records counts as 0, in the history too; hours before the stream's first full hour are neither judged nor
     history, nor are hours that were not over when the landing was last listed.
@@ -160,9 +164,19 @@ def check_volume(con: duckdb.DuckDBPyConnection, stream: Stream, window: Window 
     The usual is a span from the median to the mean, and the nearer end is asked: the median passes over days of outage, the
     mean knows of rare bursts, and where both are 0 the stream's mean hour counts as one day more.
     """
-    judged = []
-    if window and stream.clock == "emitted_at":
-        judged = rows(con, _VOLUME.format(stream=stream.name), {"start": window.start, "end": window.end, "over": _over_by(con)})
+    if not window or stream.clock != "emitted_at":
+        return []
+    return rows(con, _VOLUME.format(stream=stream.name), {"start": window.start, "end": window.end, "over": _over_by(con)})
+
+
+def volume_by_day(stream: Stream, hours: Sequence[Row]) -> list[tuple[date, dg.AssetCheckResult]]:
+    """The answer for each IST day that has one of these hours."""
+    days = sorted({row["hour_ist"].date() for row in hours})
+    return [(day, check_volume(stream, [row for row in hours if row["hour_ist"].date() == day])) for day in days]
+
+
+def check_volume(stream: Stream, judged: Sequence[Row]) -> dg.AssetCheckResult:
+    """The hours among those judged that are unusual."""
     shown = ("hour_ist", "records", "usual", "days_of_history", "dispersion")
     failing = [{name: row[name] for name in shown} for row in judged if row["is_unusual"]]
     reason = (

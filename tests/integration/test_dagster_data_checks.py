@@ -12,9 +12,9 @@ from dagster_project.checks.freshness import check_fresh, check_loaded
 from dagster_project.checks.history import state_of
 from dagster_project.checks.records import EVENT_IDS, Hashed, check_event_ids, check_range, mark_hashed
 from dagster_project.checks.scope import WHOLE, Scope
-from dagster_project.checks.streams import check_clocks, check_keys, check_volume
+from dagster_project.checks.streams import check_clocks, check_keys, check_volume, judged_hours, volume_by_day
 from dagster_project.checks.tables import check_constants, check_orphans
-from dagster_project.partitions import IST, days_window
+from dagster_project.partitions import IST, Window, days_window
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
 from raw_loaders.simulate.third_party import fill_middle
@@ -149,6 +149,10 @@ def test_every_event_id_of_the_real_logs_is_right(real_logs: Path, tmp_path: Pat
 
 
 # ---- streams ------------------------------------------------------------------------------------------------------------
+def volume(con: duckdb.DuckDBPyConnection, window: Window) -> dg.AssetCheckResult:
+    return check_volume(STREAM, judged_hours(con, STREAM, window))
+
+
 def with_history(con: duckdb.DuckDBPyConnection, days: int, last_day_records: int) -> None:
     """100 records in the hour from 12:00 IST on each of `days` days before the 21st, so many on the 21st."""
     con.execute("delete from raw.hyperliquid_fills")
@@ -169,7 +173,7 @@ def test_an_hour_far_from_the_same_hour_of_the_days_before_warns(
     con: duckdb.DuckDBPyConnection, records: int, state: str
 ) -> None:
     with_history(con, days=10, last_day_records=records)
-    assert state_of(check_volume(con, STREAM, days_window(DAY, DAY))) == state
+    assert state_of(volume(con, days_window(DAY, DAY))) == state
 
 
 def counts(con: duckdb.DuckDBPyConnection, past: str, today: str, days: int = 14) -> None:
@@ -218,7 +222,7 @@ def test_a_count_warns_where_it_cannot_be_chance_and_a_bursty_stream_does_not_cr
     con: duckdb.DuckDBPyConnection, past: str, today: str, unusual: int
 ) -> None:
     counts(con, past, today)
-    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    found = volume(con, days_window(DAY, DAY))
     assert (state_of(found), examined(found)) == ("warned" if unusual else "passed", 24)
     assert not unusual or found.metadata["failing_rows"].value == unusual
 
@@ -226,28 +230,40 @@ def test_a_count_warns_where_it_cannot_be_chance_and_a_bursty_stream_does_not_cr
 def test_chance_alone_raises_no_alarm_in_three_weeks(con: duckdb.DuckDBPyConnection) -> None:
     counts(con, "1200", "1200", days=28)
     con.execute("delete from raw.hyperliquid_fills where hash(line_no) % 100 > 0")  # leaves Poisson counts of mean 12
-    found = check_volume(con, STREAM, days_window(DAY - dt.timedelta(days=20), DAY))
+    window = days_window(DAY - dt.timedelta(days=20), DAY)
+    found = volume(con, window)
     assert (state_of(found), examined(found)) == ("passed", 21 * 24)
+
+
+def test_each_day_of_a_range_has_its_own_answer(con: duckdb.DuckDBPyConnection) -> None:
+    counts(con, "12", "12", days=28)
+    con.execute(
+        "delete from raw.hyperliquid_fills where date_trunc('hour', emitted_at + interval 30 minutes) = '2025-11-19 07:00:00+00'"
+    )
+    by_day = volume_by_day(STREAM, judged_hours(con, STREAM, days_window(DAY - dt.timedelta(days=4), DAY)))
+    assert [(day.day, state_of(result), examined(result)) for day, result in by_day] == [
+        (day, "warned" if day == 19 else "passed", 24) for day in range(17, 22)
+    ]
 
 
 def test_an_hour_that_was_not_over_when_the_landing_was_listed_is_not_judged(con: duckdb.DuckDBPyConnection) -> None:
     counts(con, "12", "case when h < 9 then 12 else 0 end")
     listed = "update raw.meta set value = '2025-11-21T09:{minute}:00+05:30' where key = 'newest_scan_began_at'"
     con.execute(listed.format(minute=59))
-    assert examined(check_volume(con, STREAM, days_window(DAY, DAY))) == 9
+    assert examined(volume(con, days_window(DAY, DAY))) == 9
     con.execute(listed.format(minute=59).replace("T09", "T10"))
-    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    found = volume(con, days_window(DAY, DAY))
     assert (examined(found), found.metadata["failing_rows"].value) == (10, 1)
     con.execute("update raw.files set is_synthetic = true")  # what the simulator wrote ends with its newest event
-    assert examined(check_volume(con, STREAM, days_window(DAY, DAY))) == 8
+    assert examined(volume(con, days_window(DAY, DAY))) == 8
 
 
 def test_without_a_week_of_history_volume_is_skipped_and_says_so(con: duckdb.DuckDBPyConnection) -> None:
     counts(con, "12", "0", days=7)  # the hour it began with is cut: six whole days of it and seven of each later one
-    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    found = volume(con, days_window(DAY, DAY))
     assert examined(found) == 23
     counts(con, "12", "0", days=6)
-    found = check_volume(con, STREAM, days_window(DAY, DAY))
+    found = volume(con, days_window(DAY, DAY))
     assert state_of(found) == "skipped"
     assert "7 days of history" in found.description
 
