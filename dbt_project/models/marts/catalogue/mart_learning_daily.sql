@@ -36,6 +36,23 @@ features as (
         select arg_max(session_id, (trained_at, source_file, line_no)) from sessions group by date_ist
     )
     group by date_ist
+),
+
+-- as in mart_day_completeness: the next log record ends a day, the clock of the machine that builds has no say
+newest as (
+    select max(emitted_at) as newest_emitted_at
+    from (
+        {%- for stream in ['signal', 'gate_decision', 'trade_exec', 'trade_close', 'model_update', 'gate_adjustment', 'error'] %}
+        select max(emitted_at) as emitted_at from {{ ref('stg_' ~ stream) }}
+        {{ "union all" if not loop.last }}
+        {%- endfor %}
+    ) as streams
+),
+
+damaged as (
+    select distinct try_cast(partition_date as date) as date_ist
+    from {{ source('raw', 'files') }}
+    where stream = 'model_update' and (rejected > 0 or bytes_damaged > 0)
 )
 
 select
@@ -60,6 +77,9 @@ select
     latest_auc_gain,
     coalesce(top_features, []) as top_features,
     {{ is_model_ready('latest_auc', 'latest_ece', 'latest_sample_count', 'latest_auc_gain') }} as is_ready,
+    coalesce({{ date_ist('newest_emitted_at') }} > counted.date_ist, false) and damaged.date_ist is null as is_complete_day,
     is_synthetic
 from counted
+cross join newest
+left join damaged on counted.date_ist = damaged.date_ist
 left join features on counted.date_ist = features.date_ist

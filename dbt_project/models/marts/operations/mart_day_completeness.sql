@@ -1,5 +1,6 @@
--- A day is over when something was logged after it: the clock of the machine that builds has no say, so that the same files give
--- the same rows. What a day lacks is known from its decisions (mart_stream_coverage) and from damaged files of its folders.
+-- A day is over when something was logged after it: the clock of the machine that loads or builds has no say, so that the same
+-- files give the same rows whenever they are loaded. What a day lacks is known from its decisions, those included that did not land
+-- but must have been taken (mart_stream_coverage), and from damaged files of its folders.
 with coverage as (
     select
         bot,
@@ -9,6 +10,12 @@ with coverage as (
     from {{ ref('mart_stream_coverage') }}
     where bot is not null and date_ist is not null
     group by bot, date_ist
+),
+
+lost as (
+    select bot, {{ date_ist('due_at') }} as date_ist, count(*) as lost_decision_count
+    from {{ ref('int_lost_decisions') }}
+    group by all
 ),
 
 newest as (select max(last_emitted_at) as newest_emitted_at from {{ ref('int_run_spans') }}),
@@ -35,9 +42,11 @@ judged as (
         coalesce({{ date_ist('newest_emitted_at') }} > coverage.date_ist, false) as is_day_over,
         expected_count,
         missing_count,
+        coalesce(lost_decision_count, 0) as lost_decision_count,
         coalesce(damaged_file_count, 0) as damaged_file_count
     from coverage
     cross join newest
+    left join lost on coverage.bot = lost.bot and coverage.date_ist = lost.date_ist
     left join damage on coverage.bot = damage.bot and coverage.date_ist = damage.date_ist
 )
 
@@ -47,6 +56,7 @@ select
     is_day_over,
     expected_count,
     missing_count,
+    lost_decision_count,
     damaged_file_count,
     is_day_over and missing_count = 0 and damaged_file_count = 0 as is_complete_day,
     case

@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    post_hook="{{ refresh_complete_days('date_ist') }}",
     meta={'part': {'kind': 'runs', 'column': "run_id"}},
 ) }}
 with equities as (select * from {{ ref('fct_equity') }} where {{ in_runs(since='emitted_at') }}),
@@ -110,6 +111,7 @@ select
         when known_bar_volume_usd is null then 'no_costs_record_yet'
         when daily_notional_cap_usd is null then 'no_limit_in_force'
     end as notional_cap_null_reason,
+    {{ is_complete_day('budgeted.bot', 'budgeted.date_ist') }} as is_complete_day,
     runs.is_synthetic
 from budgeted
 left join runs on budgeted.run_id = runs.run_id

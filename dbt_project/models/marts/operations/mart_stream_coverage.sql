@@ -1,101 +1,43 @@
-{{ config(
-    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
-    meta={'part': {'kind': 'record_days', 'column': "date_ist"}},
-) }}
--- What each decision should have left behind, by the order in which the bot writes, against what landed.
-with decisions as (
-    select decision_id, bot, bar_counter, {{ date_ist('last_seen_at') }} as date_ist
-    from {{ ref('int_decisions') }}
-    where {{ in_part('last_seen_at', 'record_days') }}
-),
+-- What each decision should have left behind against what landed. Decisions that were lost whole owe all of it: a day between two
+-- records of a process is named by the later one, however long ago it was, so this table is not cut into parts; it is small.
+with landed as (select * from {{ ref('int_stream_coverage') }}),
 
--- records of no decision are counted by bot and day
-records as (
-    select
-        stream,
-        decision_id,
-        case when decision_id is null then bot end as bot,
-        case when decision_id is null then {{ date_ist('recorded_at') }} end as date_ist,
-        count(*) as record_count
-    from {{ ref('int_stream_records') }}
-    where {{ near_part('recorded_at', 2, 'record_days') }}
-    group by all
-),
+lost_decisions as (select bot, bar_counter, {{ date_ist('due_at') }} as date_ist from {{ ref('int_lost_decisions') }}),
 
 expectations as (select * from {{ ref('stream_expectations') }}),
 
-executions as (
-    select decision_id, record_count as execution_count
-    from records
-    where stream = 'execution_log' and decision_id is not null
-),
-
-duties as (
+-- whether they executed anything is not known: nothing is owed for that
+lost as (
     select
         expectations.stream,
-        decisions.decision_id,
-        case expectations.expected_per
-            when 'execution' then expectations.record_count * coalesce(executions.execution_count, 0)
-            else expectations.record_count
-        end as expected_count
-    from decisions
+        lost_decisions.bot,
+        lost_decisions.date_ist,
+        cast(sum(expectations.record_count) as bigint) as record_count,
+        count(*) as decision_count
+    from lost_decisions
     inner join expectations
-        on (expectations.bots is null or list_contains(string_split(expectations.bots, ' '), decisions.bot))
-        and expectations.expected_per is not null
-        and coalesce(decisions.bar_counter, 0) % expectations.every_bars = 0
-    left join executions on decisions.decision_id = executions.decision_id
+        on (expectations.bots is null or list_contains(string_split(expectations.bots, ' '), lost_decisions.bot))
+        and expectations.expected_per = 'decision'
+        and lost_decisions.bar_counter % expectations.every_bars = 0
+    group by expectations.stream, lost_decisions.bot, lost_decisions.date_ist
 ),
 
-owed as (
-    select
-        coalesce(duties.stream, present.stream) as stream,
-        coalesce(duties.decision_id, present.decision_id) as decision_id,
-        coalesce(duties.expected_count, 0) as expected_count,
-        coalesce(present.record_count, 0) as present_count
-    from duties
-    full outer join (select * from records where decision_id is not null) as present
-        on duties.stream = present.stream and duties.decision_id = present.decision_id
-),
-
-by_decision as (
-    select
-        owed.stream,
-        decisions.bot,
-        decisions.date_ist,
-        cast(sum(expected_count) as bigint) as expected_count,
-        cast(sum(least(expected_count, present_count)) as bigint) as met_count,
-        cast(sum(greatest(present_count - expected_count, 0)) as bigint) as surplus_count,
-        count(*) filter (where present_count < expected_count) as incomplete_decision_count
-    from owed
-    inner join decisions on owed.decision_id = decisions.decision_id
-    group by owed.stream, decisions.bot, decisions.date_ist
-),
-
-without_decision as (
-    select stream, bot, date_ist, cast(sum(record_count) as bigint) as record_count
-    from records
-    where decision_id is null and {{ in_part('date_ist', 'record_days') }}
-    group by stream, bot, date_ist
-),
+reasons as (select distinct stream, null_reason from expectations where expected_per is null),
 
 joined as (
     select
-        coalesce(by_decision.stream, without_decision.stream) as stream,
-        coalesce(by_decision.bot, without_decision.bot) as bot,
-        coalesce(by_decision.date_ist, without_decision.date_ist) as date_ist,
-        coalesce(by_decision.expected_count, 0) as expected_count,
-        coalesce(by_decision.met_count, 0) as met_count,
-        coalesce(by_decision.surplus_count, 0) as surplus_count,
-        coalesce(by_decision.incomplete_decision_count, 0) as incomplete_decision_count,
-        coalesce(without_decision.record_count, 0) as unattributed_count
-    from by_decision
-    full outer join without_decision
-        on by_decision.stream = without_decision.stream
-        and by_decision.bot = without_decision.bot
-        and by_decision.date_ist = without_decision.date_ist
-),
-
-reasons as (select distinct stream, null_reason from expectations where expected_per is null)
+        coalesce(landed.stream, lost.stream) as stream,
+        coalesce(landed.bot, lost.bot) as bot,
+        coalesce(landed.date_ist, lost.date_ist) as date_ist,
+        coalesce(landed.expected_count, 0) + coalesce(lost.record_count, 0) as expected_count,
+        coalesce(landed.met_count, 0) as met_count,
+        coalesce(landed.surplus_count, 0) as surplus_count,
+        coalesce(landed.unattributed_count, 0) as unattributed_count,
+        coalesce(landed.incomplete_decision_count, 0) + coalesce(lost.decision_count, 0) as incomplete_decision_count,
+        coalesce(lost.decision_count, 0) as lost_decision_count
+    from landed
+    full outer join lost on landed.stream = lost.stream and landed.bot = lost.bot and landed.date_ist = lost.date_ist
+)
 
 select
     joined.stream,
@@ -108,6 +50,7 @@ select
     case when reasons.stream is null then surplus_count end as surplus_count,
     case when joined.stream <> 'hyperliquid_fills' then unattributed_count end as unattributed_count,
     case when reasons.stream is null then incomplete_decision_count end as incomplete_decision_count,
+    case when reasons.stream is null then lost_decision_count end as lost_decision_count,
     case when reasons.stream is null then {{ ratio('met_count', 'expected_count') }} end as coverage_share,
     coalesce(reasons.null_reason, case when expected_count = 0 then 'nothing_expected' end) as coverage_null_reason
 from joined
