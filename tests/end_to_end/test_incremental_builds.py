@@ -10,6 +10,7 @@ import pytest
 
 from arrivals import Arrivals
 from raw_loaders.load import load_landing
+from raw_tables import put
 from serving.places import serve_file
 from staged import build, copy_warehouse, differences, open_warehouse
 
@@ -17,6 +18,7 @@ EVERYTHING = ["--select", "*", "--resource-type", "seed", "--resource-type", "mo
 EXECUTIONS = "5m/logs/5m/execution_log/date=2025-11-25/asset=BTCUSDT/execution_log.jsonl.gz"
 EQUITY = "5m/logs/5m/pnl_equity_log/date=2025-11-24/asset=BTCUSDT/pnl_equity_log.jsonl.gz"
 DAY = dt.datetime(2025, 11, 21, tzinfo=dt.UTC)
+IST = dt.timezone(dt.timedelta(hours=5, minutes=30))
 
 
 def simulated(folder: Path, repository: Path, *arguments: str) -> Arrivals:
@@ -90,6 +92,53 @@ def test_a_tick_knows_the_replicas_of_a_bar_on_days_that_it_leaves_alone(tmp_pat
     tick(arrivals.landing, warehouse)
     tick(arrivals.landing, fresh)
     assert differences(warehouse, fresh) == {}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_record_after_a_gap_speaks_of_days_that_nothing_landed_of(tmp_path: Path, repository: Path) -> None:
+    """One process lives from the 22nd to the 24th; of the evening of the 22nd and of all the 23rd nothing lands at first."""
+    arrivals = simulated(tmp_path, repository, "--seed", "3", "--days", "4", "--runs", "1", "--third-party-fills", "20")
+    landing, warehouse = arrivals.landing, tmp_path / "warehouse.duckdb"
+    gap = dt.datetime(2025, 11, 22, 22, tzinfo=IST), dt.datetime(2025, 11, 24, 1, tzinfo=IST)
+    arrivals.until(gap[0])
+    tick(landing, warehouse)
+    assert lost_by_day(warehouse) == {}
+
+    land(arrivals, gap[1] + dt.timedelta(hours=1), without=gap)
+    tick(landing, warehouse)
+    assert lost_by_day(warehouse) == {"2025-11-22": 24, "2025-11-23": 288, "2025-11-24": 12}
+    fresh = tmp_path / "fresh.duckdb"
+    tick(landing, fresh)
+    assert differences(warehouse, fresh) == {}
+
+    # what was lost comes late: in files of its own, and in the middle of those that are not cut by day
+    land(arrivals, gap[1] + dt.timedelta(hours=1))
+    tick(landing, warehouse)
+    assert lost_by_day(warehouse) == {}
+    fresh = tmp_path / "fresh_whole.duckdb"
+    tick(landing, fresh)
+    assert differences(warehouse, fresh) == {}
+
+
+def land(arrivals: Arrivals, end: dt.datetime, without: tuple[dt.datetime, dt.datetime] = (DAY, DAY)) -> None:
+    """Write the landing as it would be at `end`, had nothing been written in the span `without`."""
+    for path, records in arrivals.records.items():
+        kept = [record for at, record in records if at < end and not without[0] <= at < without[1]]
+        if kept:
+            put(arrivals.landing, str(path.relative_to(arrivals.source)), b"".join(kept))
+
+
+def lost_by_day(warehouse: Path) -> dict[str, int]:
+    """IST day -> decisions of bot 5m that did not land."""
+    with open_warehouse(warehouse) as connection:
+        rows = connection.execute(
+            """
+            select date_ist::varchar, lost_decision_count
+            from marts.mart_day_completeness where bot = '5m' and lost_decision_count > 0
+            """
+        ).fetchall()
+    return dict(rows)
 
 
 def assert_old_days_are_untouched(marked: Path) -> None:
