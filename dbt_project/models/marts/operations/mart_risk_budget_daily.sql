@@ -1,5 +1,6 @@
+{#- a warehouse that was built before is_complete_day was there gets the column; new code writes all rows anew #}
 {{ config(
-    materialized='incremental', incremental_strategy='part', on_schema_change='fail',
+    materialized='incremental', incremental_strategy='part', on_schema_change='append_new_columns',
     post_hook="{{ refresh_complete_days('date_ist') }}",
     meta={'part': {'kind': 'runs', 'column': "run_id"}},
 ) }}
