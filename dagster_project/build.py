@@ -21,6 +21,7 @@ from dagster_project.assets.dbt_results import test_name
 from dagster_project.assets.exports import export_assets, export_job, export_schedule
 from dagster_project.assets.keys import staging_model
 from dagster_project.assets.landing import landing_assets
+from dagster_project.assets.loaded_hours import loaded_hours_asset
 from dagster_project.assets.publication import publication_asset
 from dagster_project.assets.raw import raw_assets
 from dagster_project.checks.alerts import alert_checks
@@ -46,7 +47,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """
     dictionary = load_dictionary()
     manifest = read_manifest(settings)
-    staging_keys = [key for stream in dictionary.streams if (key := model_key(manifest, staging_model(stream)))]
+    staging = {stream: key for stream in dictionary.streams if (key := model_key(manifest, staging_model(stream)))}
     each_run = [
         raw_checks(settings, dictionary),
         staging_checks(dictionary, manifest),
@@ -65,7 +66,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *landing_assets(dictionary),
             raw_assets(settings, dictionary),
             dbt_definitions(settings, manifest),
-            day_reconciliation_asset(settings, dictionary, staging_keys),
+            loaded_hours_asset(settings, dictionary, staging),
+            day_reconciliation_asset(settings, dictionary, list(staging.values())),
             publication_asset(settings, dictionary, mart_keys(manifest), known),
             alert_delivery_asset(),
             *export_assets(settings, dictionary),

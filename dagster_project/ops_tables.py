@@ -1,20 +1,28 @@
-"""Bookkeeping of the orchestration in schema `ops`: which loads were announced to Dagster and checked, which
+"""Bookkeeping of the orchestration in schema `ops`: which loads and hours Dagster was told of, which loads were checked, which
 days were reconciled, what the checks found.
 
 It lies in the warehouse and not in Dagster's own storage, so that a load made by hand, or one whose process died before
 it could report, is announced and reconciled by the next run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
 
-from dagster_project.queries import rows
+from dagster_project.queries import Hour, rows
 
 _TABLES = (
     "create schema if not exists ops",
     "create table if not exists ops.announced_loads (load_id varchar not null, announced_at timestamptz not null)",
     "create table if not exists ops.reconciled_loads (load_id varchar not null, reconciled_at timestamptz not null)",
+    # days of a load that were reconciled while others of its days were not
+    "create table if not exists ops.reconciled_load_days (load_id varchar not null, date_ist date not null)",
+    # hours whose state Dagster has to be told; `has_new_rows`: as they received rows, so also when they are shown already
+    """
+    create table if not exists ops.unreported_hours (
+        stream varchar not null, hour_at timestamptz not null, has_new_rows boolean not null
+    )
+    """,
     """
     create table if not exists ops.day_reconciliation (
         date_ist date not null, stream varchar not null, files bigint not null, rows_raw bigint not null,
@@ -84,3 +92,23 @@ def mark_loads(con: duckdb.DuckDBPyConnection, table: str, load_ids: Sequence[st
         values = [list(load_ids), layer] if layer else [list(load_ids)]
         con.execute(f"delete from ops.{table} where list_contains($1, load_id){condition}", values)
         con.execute(f"insert into ops.{table} select unnest($1), {'$2, ' if layer else ''}now()", values)
+
+
+def put_into_queue(con: duckdb.DuckDBPyConnection, hours: Mapping[Hour, bool]) -> None:
+    """Queue hours whose state Dagster has to be told (`unreported_hours`), each with whether it received rows."""
+    con.execute(
+        "insert into ops.unreported_hours select unnest($streams), unnest($hours), unnest($new)",
+        _columns(hours) | {"new": list(hours.values())},
+    )
+
+
+def take_from_queue(con: duckdb.DuckDBPyConnection, hours: Iterable[Hour]) -> None:
+    """Remove hours from that queue."""
+    con.execute(
+        "delete from ops.unreported_hours where (stream, hour_at) in (select (unnest($streams), unnest($hours)))", _columns(hours)
+    )
+
+
+def _columns(hours: Iterable[Hour]) -> dict[str, list]:
+    hours = list(hours)
+    return {"streams": [stream for stream, _ in hours], "hours": [hour_at for _, hour_at in hours]}

@@ -84,6 +84,11 @@ def hour_key(moment: datetime) -> str:
     return moment.astimezone(IST).replace(minute=0).strftime(HOUR_FORMAT)
 
 
+def hour_of(key: str) -> datetime:
+    """First instant of the hourly partition `key`, in UTC."""
+    return datetime.strptime(key, HOUR_FORMAT).replace(tzinfo=IST).astimezone(UTC)
+
+
 def day_key(day: date) -> str:
     """Key of the daily partition of an IST date."""
     return day.strftime(DAY_FORMAT)

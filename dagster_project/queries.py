@@ -1,7 +1,7 @@
 """Questions to the raw tables: how much was read, how much lies in a window, which hours a load touched."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -10,6 +10,9 @@ from dagster_project.partitions import TIMEZONE, Window
 from raw_loaders.dictionary import Dictionary
 
 Row = dict[str, Any]
+Hour = tuple[str, datetime]  # a stream, and the first instant of an IST hour
+# India is half an hour off UTC: the hour is cut on the local clock
+_IST_HOUR = f"date_trunc('hour', emitted_at at time zone '{TIMEZONE}') at time zone '{TIMEZONE}'"
 
 
 def rows(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
@@ -98,23 +101,47 @@ def of_loads(load_ids: Sequence[str], column: str = "load_id") -> str:
     return f"({column} >= '{min(load_ids)}' and {column} in ({ids}))"
 
 
-def hours_of_loads(con: duckdb.DuckDBPyConnection, streams: Sequence[str], load_ids: Sequence[str]) -> list[Row]:
-    """Per stream and IST hour (`hour_at`, its first instant): rows that the given loads brought."""
-    if not streams or not load_ids:
-        return []
-    parts = " union all ".join(
+def hours_of_loads_sql(streams: Sequence[str], load_ids: Sequence[str]) -> str:
+    """A query per stream and IST hour (`hour_at`, its first instant): rows that the given loads brought."""
+    return " union all ".join(
         f"""
-        select '{stream}' as stream,
-               -- India is half an hour off UTC: the hour is cut on the local clock
-               date_trunc('hour', emitted_at at time zone '{TIMEZONE}') at time zone '{TIMEZONE}' as hour_at,
-               count(*) as row_count
-        from raw.{stream}
-        where {of_loads(load_ids)}
+        select '{stream}' as stream, {_IST_HOUR} as hour_at, count(*) as row_count
+        from raw."{stream}"
+        where {of_loads(load_ids)} and emitted_at is not null
         group by all
         """
         for stream in streams
     )
-    return rows(con, f"select * from ({parts}) order by stream, hour_at")
+
+
+def hours_of_loads(con: duckdb.DuckDBPyConnection, streams: Sequence[str], load_ids: Sequence[str]) -> list[Row]:
+    """The rows of that query."""
+    if not streams or not load_ids:
+        return []
+    return rows(con, f"select * from ({hours_of_loads_sql(streams, load_ids)}) order by stream, hour_at")
+
+
+def rows_of_hours(
+    con: duckdb.DuckDBPyConnection, tables: Mapping[str, str], hours: Iterable[Hour] | None = None
+) -> dict[Hour, int]:
+    """Rows of each IST hour that holds any, by stream and table; of the given hours only, when there are any given.
+
+    Reads each stream's table between the first and the last of its hours, and no table of which no hour is asked for.
+    """
+    asked = None if hours is None else set(hours)
+    parts = []
+    for stream, table in tables.items():
+        within = "emitted_at is not null"
+        if asked is not None:
+            moments = [hour_at for name, hour_at in asked if name == stream]
+            if not moments:
+                continue
+            end = max(moments) + timedelta(hours=1)
+            within = f"emitted_at >= timestamptz '{min(moments).isoformat()}' and emitted_at < timestamptz '{end.isoformat()}'"
+        parts.append(f"select '{stream}', {_IST_HOUR} as hour_at, count(*) from {table} where {within} group by all")
+    found = con.execute(" union all ".join(parts)).fetchall() if parts else []
+    held = {(stream, hour_at): count for stream, hour_at, count in found}
+    return held if asked is None else {hour: held[hour] for hour in asked if hour in held}
 
 
 def table_sizes(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:

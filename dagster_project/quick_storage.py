@@ -22,6 +22,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 # the index and the run that is being written; another one is for who reads old runs
 _KEPT_SHARDS = 3
+_KEYS_AT_ONCE = 5000  # SQLite takes 32,766 parameters
 
 
 class QuickStorage(DagsterSqliteStorage):
@@ -103,6 +104,20 @@ class QuickEventLogStorage(SqliteEventLogStorage):
             self._initialized_dbs.discard(run_id)
             for suffix in ("", "-wal", "-shm"):
                 Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
+
+    def wipe_asset_partitions(self, asset_key: dg.AssetKey, partition_keys: Sequence[str]) -> None:
+        """Let partitions be shown as not materialised (Dagster's own storage has not learnt it). The runs' own logs keep all."""
+        events, tags = SqlEventLogStorageTable.c, AssetEventTagsTable
+        for first in range(0, len(partition_keys), _KEYS_AT_ONCE):
+            is_named = (
+                (events.asset_key == asset_key.to_string())
+                & (events.dagster_event_type == DagsterEventType.ASSET_MATERIALIZATION.value)
+                & events.partition.in_(partition_keys[first : first + _KEYS_AT_ONCE])
+            )
+            with self.index_connection() as connection:
+                connection.execute(tags.delete().where(tags.c.event_id.in_(sqlalchemy.select(events.id).where(is_named))))
+                connection.execute(SqlEventLogStorageTable.delete().where(is_named))
+        self.wipe_asset_cached_status(asset_key)
 
     def wipe(self) -> None:
         """Delete all events; their files go, so they must not stay open."""

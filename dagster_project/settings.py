@@ -9,8 +9,8 @@ from pathlib import Path
 from serving.places import REPOSITORY, data_folder, published_folder, warehouse_file
 
 DEFAULT_START = "2025-11-01"
-# Dagster stores about a hundred events a second: a first load of years must not spend an hour on them
-ANNOUNCEMENT_LIMIT = 2000
+# Dagster takes a millisecond for each: a first load of years tells the newest hours, and each later run goes on from there
+ANNOUNCEMENT_LIMIT = 10_000
 
 
 class SettingsError(Exception):
@@ -24,7 +24,8 @@ class Settings:
     """`landing` is where files land, `data` the folder we write; `partitions_start` is an IST date (YYYY-MM-DD).
 
     `lock_wait_s` is how many seconds to wait for another process that has the warehouse open, `progress` whether to draw
-    progress bars. `announcement_limit` bounds how many hours of streams one load reports as materialised; None reports all.
+    progress bars. `announcement_limit` bounds how many hours of streams one run reports as materialised, the rest waiting
+    for the next run; None reports all.
     """
 
     landing: Path

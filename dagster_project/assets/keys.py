@@ -19,6 +19,7 @@ def staging_model(stream: str) -> str:
 
 
 DAY_RECONCILIATION = dg.AssetKey(["ops", "day_reconciliation"])
+LOADED_HOURS = dg.AssetKey(["ops", "loaded_hours"])
 PUBLISHED_MARTS = dg.AssetKey(["published", "marts"])
 ALERT_DELIVERY = dg.AssetKey(["ops", "alert_delivery"])
 EXPORT_GROUP = "exports"

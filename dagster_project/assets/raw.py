@@ -1,16 +1,15 @@
 """Raw tables, one asset per stream, partitioned by IST hour of emission.
 
-Materialising any hour takes in everything that has landed and was not read yet, wherever it belongs (files come late),
-then reports what the hour holds. Other hours that received rows are announced as materialised too.
+Materialising any hour takes in everything that has landed and was not read yet, wherever it belongs (files come late). After
+that an hour is shown as materialised when rows of it are loaded, whichever hours were asked for.
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
-import duckdb
 
 from dagster_project import queries
-from dagster_project.assets.announcements import Announcements, mark_announced, pending
+from dagster_project.assets.announcements import note_loads, tell_queued, tell_staged
 from dagster_project.assets.keys import landing_key, raw_key
 from dagster_project.landing import check_warehouse_is_there
 from dagster_project.partitions import Window, hourly, window_of
@@ -33,17 +32,25 @@ def raw_assets(settings: Settings, dictionary: Dictionary) -> dg.AssetsDefinitio
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=WRITER_POOL,
     )
-    def load_raw(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
+    def load_raw(
+        context: dg.AssetExecutionContext, warehouse: Warehouse
+    ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
         window = window_of(context)
         streams = sorted(key.path[-1] for key in context.selected_asset_keys)
         report = _load(context, settings, streams if len(streams) < len(dictionary.streams) else None)
         with warehouse.connect() as con:
             totals = queries.file_totals(con)
             in_window = queries.rows_in_window(con, queries.clocked(dictionary, streams), window)
-            _announce(context, con, settings, pending(con, dictionary, partitions, window))
+            note_loads(con, dictionary, window, streams)
         for stream in streams:
             metadata = _metadata(stream, window, report, totals.get(stream), in_window.get(stream))
             yield dg.MaterializeResult(asset_key=raw_key(stream), metadata=metadata)
+        # what was launched is green by now, as what comes after asks for it: now to what the ledger says
+        with warehouse.connect() as con:
+            keys = partitions.get_partition_keys()
+            told = yield from tell_queued(context, con, dictionary, keys, settings.announcement_limit)
+            told += yield from tell_staged(context, con, dictionary, keys, settings.announcement_limit)
+        context.log.info(f"Hours of streams: {told.reported} reported, {told.withdrawn} withdrawn, {told.waiting} wait.")
 
     return load_raw
 
@@ -77,20 +84,6 @@ def _load(context: dg.AssetExecutionContext, settings: Settings, streams: list[s
         # everything readable is in; the checks of the raw layer fail for this file and stop what comes after
         context.log.error(f"{file} could not be read: {reason}.")
     return report
-
-
-def _announce(
-    context: dg.AssetExecutionContext, con: duckdb.DuckDBPyConnection, settings: Settings, found: Announcements
-) -> None:
-    limit = settings.announcement_limit
-    for event in found.events[:limit]:
-        context.log_event(event)
-    if limit is not None and len(found.events) > limit:
-        context.log.warning(
-            f"{len(found.events) - limit} older hours of streams were taken in but not reported as materialised: "
-            "`python -m dagster_project run --all` reports them."
-        )
-    mark_announced(con, found)
 
 
 def _metadata(stream: str, window: Window, report: LoadReport, total: Row | None, found: Row | None) -> Row:

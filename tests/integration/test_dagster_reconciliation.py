@@ -1,4 +1,4 @@
-"""Days are reconciled by replacing whole days, hours are announced once, and neither forgets a load."""
+"""Days are reconciled by replacing whole days, and no load is forgotten."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -7,17 +7,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dagster_project.assets.announcements import mark_announced, pending
 from dagster_project.assets.day_reconciliation import replace_days, unreconciled_days
-from dagster_project.partitions import IST, Window, hourly
-from raw_loaders.dictionary import load_dictionary
+from dagster_project.partitions import IST, Window
 from raw_loaders.load import load_landing
 from raw_tables import FILLS, fill, line, member, put
 
 STREAM = "hyperliquid_fills"
 SINCE = dt.date(2025, 11, 1)
-PARTITIONS = hourly("2025-11-01")
-ELSEWHERE = Window(dt.datetime(2025, 12, 1, tzinfo=IST), dt.datetime(2025, 12, 2, tzinfo=IST))
 
 
 def emitted(i: int, at: str) -> bytes:
@@ -129,29 +125,3 @@ def test_a_rewritten_file_touches_the_days_it_no_longer_has_rows_on(
             dt.date(2025, 11, 21),
             dt.date(2025, 11, 22),
         }
-
-
-def announced(con: duckdb.DuckDBPyConnection, window: Window) -> list[tuple[str, str]]:
-    found = pending(con, load_dictionary(), PARTITIONS, window)
-    mark_announced(con, found)
-    return [(event.asset_key.path[-1], event.partition) for event in found.events]
-
-
-def test_each_hour_with_rows_is_announced_once_newest_first(con: duckdb.DuckDBPyConnection) -> None:
-    events = announced(con, ELSEWHERE)
-    hours = ["2025-11-22-00:00", "2025-11-21-23:00", "2025-11-21-12:00"]
-    assert [hour for stream, hour in events if stream == STREAM] == hours
-    # records of this stream bear no emission time; it is written in the same burst as the others
-    assert [hour for stream, hour in events if stream == "feature_log"] == hours
-    assert announced(con, ELSEWHERE) == []
-
-
-def test_the_hours_of_the_run_itself_are_left_to_dagster(con: duckdb.DuckDBPyConnection) -> None:
-    span = PARTITIONS.time_window_for_partition_key("2025-11-21-23:00")
-    hours = [hour for stream, hour in announced(con, Window(span.start, span.end)) if stream == STREAM]
-    assert hours == ["2025-11-22-00:00", "2025-11-21-12:00"]
-
-
-def test_announcements_that_were_not_marked_are_made_again(con: duckdb.DuckDBPyConnection) -> None:
-    pending(con, load_dictionary(), PARTITIONS, ELSEWHERE)
-    assert len(announced(con, ELSEWHERE)) == 12  # three hours, of one stream with a clock and three without
