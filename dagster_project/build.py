@@ -78,7 +78,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[*each_run, *daily_only, alert_checks(manifest)],
         jobs=[hourly_job, daily_job, exports_job],
         schedules=[*schedules(settings, hourly_job, daily_job), export_schedule(exports_job)],
-        sensors=[landing_sensor(settings, dictionary, hourly_job), late_days_sensor(hourly_job, daily_job)],
+        sensors=[landing_sensor(settings, dictionary, hourly_job), late_days_sensor(settings, dictionary, daily_job)],
         resources={"warehouse": warehouse_resource(settings)},
         executor=dg.in_process_executor,  # one writer, few steps: a process per step would cost seconds each
     )

@@ -11,20 +11,24 @@ from dataclasses import replace
 
 import duckdb
 import sqlalchemy
+from tqdm import tqdm
 
 from dagster_project import ops_tables, summary
-from dagster_project.assets.day_reconciliation import unreconciled_days
+from dagster_project.assets.day_reconciliation import days_to_reconcile
+from dagster_project.assets.keys import DAY_RECONCILIATION
 from dagster_project.build import build_definitions
 from dagster_project.instance import forget_materialisations, prepare_home
 from dagster_project.landing import check_warehouse_is_there, make_demo_landing, make_room_for_real_logs
 from dagster_project.partitions import DAY_FORMAT
 from dagster_project.resources import warehouse_resource
-from dagster_project.runner import RunFailedError, RunResult, Span, day_span, execute, hour_span
+from dagster_project.runner import RunFailedError, RunResult, Span, day_spans, execute, hour_span
 from dagster_project.schedules import DAILY_JOB, HOURLY_JOB
 from dagster_project.settings import Settings, SettingsError, remember_landing
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.errors import LoaderError
 from raw_loaders.landing import check_landing
+
+_NAMED_SPANS = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,30 +111,37 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
     with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check, publish"), _output_to(settings, HOURLY_JOB):
         hourly_result = execute(settings, defs, HOURLY_JOB, hours)
     asked = _days_of(hours) if options.partition or options.first else set()
-    days = None if options.tick else day_span(settings, asked | _stale_days(settings))
-    if days:
+    spans = [] if options.tick else day_spans(settings, asked | _stale_days(settings))
+    if spans:
+        *older, newest = spans
         with (
-            _stage(f"daily job for {_describe(days)}: reconcile days, check whole tables, publish"),
+            _stage(f"daily job for {_describe(*spans)}: reconcile days, check whole tables, publish"),
             _output_to(settings, DAILY_JOB),
         ):
-            daily_result = execute(settings, defs, DAILY_JOB, days)
+            for span in tqdm(older, desc="days apart", unit="range", disable=not settings.progress or not older, leave=False):
+                execute(settings, defs, DAILY_JOB, span, only=[DAY_RECONCILIATION])
+            # whole tables are checked and published once, after the last of the days
+            daily_result = execute(settings, defs, DAILY_JOB, newest)
         for check, sentences in daily_result.warnings.items():
             hourly_result.warnings[check] = sentences
     _print_summary(settings, hourly_result)
 
 
-def _describe(span: Span) -> str:
-    return span.first if span.first == span.last else f"{span.first} to {span.last}"
+def _describe(*spans: Span) -> str:
+    named = [span.first if span.first == span.last else f"{span.first} to {span.last}" for span in spans[-_NAMED_SPANS:]]
+    if more := len(spans) - len(named):
+        named.append(f"{more} older range{'s' if more > 1 else ''} of days")
+    return " and ".join(named)
 
 
 def _days_of(hours: Span) -> set[dt.date]:
     first, last = (dt.datetime.strptime(key[:10], DAY_FORMAT).date() for key in (hours.first, hours.last))
-    return {first, last}
+    return {first + dt.timedelta(days=i) for i in range((last - first).days + 1)}
 
 
 def _stale_days(settings: Settings) -> set[dt.date]:
     with warehouse_resource(settings).connect() as con:
-        return set().union(*unreconciled_days(con, list(load_dictionary().streams)).values())
+        return set(days_to_reconcile(con, list(load_dictionary().streams)))
 
 
 def _forget_reports(settings: Settings) -> None:
@@ -139,6 +150,7 @@ def _forget_reports(settings: Settings) -> None:
             ops_tables.create_ops_tables(con)
             con.execute("delete from ops.announced_loads")
             con.execute("delete from ops.reconciled_loads")
+            con.execute("delete from ops.reconciled_load_days")
 
 
 @contextlib.contextmanager

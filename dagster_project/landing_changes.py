@@ -1,17 +1,21 @@
 """What has changed in the landing that no schedule expects: late, rewritten and deleted files, a new bot or asset.
 
-Growth of the running day is none of these: the next hourly run takes it in.
+Growth of the running day is none of these: the next hourly run takes it in; so is the last hour of the day before, which the
+run at 00:05 takes in.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from dagster_project.partitions import IST
 from raw_loaders.dictionary import PathFacts
 from raw_loaders.landing import LandedFile
 from raw_loaders.ledger import LedgerEntry, decide_mode
+
+# by then the hourly run of the last hour of a day has had its chance
+LAST_HOUR_IN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def unexpected_changes(
     files = {file.source_file: file for file in landed}
     bots = {fact.path_bot for fact in facts.values()}
     assets = {fact.partition_asset for fact in facts.values()}
-    today = now.astimezone(IST).date()
+    today = (now - LAST_HOUR_IN).astimezone(IST).date()
     found = []
     for file in files.values():
         age_s = now.timestamp() - file.mtime_ns / 1e9  # negative where a clock was set back: nobody is copying then

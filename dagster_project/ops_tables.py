@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
 
-from dagster_project.queries import Hour, rows
+from dagster_project.queries import Hour, rows, table_exists
 
 _TABLES = (
     "create schema if not exists ops",
@@ -70,13 +70,17 @@ def create_ops_tables(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def loads_missing_from(con: duckdb.DuckDBPyConnection, table: str, layer: str | None = None) -> list[str]:
-    """Ids of loads that brought something and are not in `ops.<table>` yet (for `layer`, where it has one), oldest first."""
+    """Ids of loads that brought something and are not in `ops.<table>` yet (for `layer`, where it has one), oldest first.
+
+    All of them when there is no such table yet, which who only reads cannot make.
+    """
+    is_new = f"load_id not in (select load_id from ops.{table} {'where layer = $layer' if layer else ''})"
     found = rows(
         con,
         f"""
         select load_id, min(started_at) as started_at
         from raw.loads
-        where load_id not in (select load_id from ops.{table} {"where layer = $layer" if layer else ""})
+        where {is_new if table_exists(con, "ops", table) else "true"}
         group by load_id
         order by started_at, load_id
         """,

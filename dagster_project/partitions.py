@@ -1,5 +1,6 @@
 """Hours and days of emission in Asia/Kolkata. The only place where a partition becomes a time window."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -92,3 +93,14 @@ def hour_of(key: str) -> datetime:
 def day_key(day: date) -> str:
     """Key of the daily partition of an IST date."""
     return day.strftime(DAY_FORMAT)
+
+
+def day_runs(days: Iterable[date]) -> list[tuple[date, date]]:
+    """The days as ranges without gaps, each its first and last day, oldest first."""
+    ranges: list[tuple[date, date]] = []
+    for day in sorted(set(days)):
+        if ranges and day - ranges[-1][1] == timedelta(days=1):
+            ranges[-1] = (ranges[-1][0], day)
+        else:
+            ranges.append((day, day))
+    return ranges

@@ -2,13 +2,13 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from dagster_project.assets.keys import PUBLISHED_MARTS
-from dagster_project.partitions import DAY_FORMAT, HOUR_FORMAT, daily, day_key, hourly
+from dagster_project.partitions import DAY_FORMAT, HOUR_FORMAT, daily, day_key, day_runs, hourly
 from dagster_project.quick_storage import kept_open
 from dagster_project.run_logs import forget_old_run_logs
 from dagster_project.schedules import range_tags
@@ -80,15 +80,20 @@ def _as_hour(key: str, *, is_last: bool) -> str:
     return day.replace(hour=23 if is_last else 0).strftime(HOUR_FORMAT)
 
 
-def day_span(settings: Settings, days: set[dt.date]) -> Span | None:
-    """The shortest range of daily partitions that holds `days`; None when none of them is a partition."""
+def day_spans(settings: Settings, days: set[dt.date]) -> list[Span]:
+    """The daily partitions among `days` as ranges without gaps, oldest first: what is reconciled is what was asked for."""
     partitions = daily(settings.partitions_start)
-    keys = sorted(key for day in days if partitions.has_partition_key(key := day_key(day)))
-    return Span(keys[0], keys[-1]) if keys else None
+    known = {day for day in days if partitions.has_partition_key(day_key(day))}
+    return [Span(day_key(first), day_key(last)) for first, last in day_runs(known)]
 
 
-def execute(settings: Settings, defs: dg.Definitions, job_name: str, span: Span) -> RunResult:
-    """Run a job for a partition, or a range as one run. Raises RunFailedError when a step fails, the publication for one."""
+def execute(
+    settings: Settings, defs: dg.Definitions, job_name: str, span: Span, only: Sequence[dg.AssetKey] | None = None
+) -> RunResult:
+    """Run a job, or of its assets `only` some, for a partition, or a range as one run.
+
+    Raises RunFailedError when a step fails, the publication for one.
+    """
     is_range = span.first != span.last
     with dg.DagsterInstance.get() as instance, kept_open(settings.dagster_home):
         bury_dead_runs(instance, settings.turns)
@@ -98,6 +103,7 @@ def execute(settings: Settings, defs: dg.Definitions, job_name: str, span: Span)
             partition_key=None if is_range else span.first,
             tags=range_tags(span.first, span.last) if is_range else None,
             run_config=_QUIET,
+            asset_selection=only,
             raise_on_error=False,
         )
     result = RunResult(done.run_id)

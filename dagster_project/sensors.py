@@ -1,12 +1,16 @@
 """Sensors: the landing changed outside of the schedule; days gone by received rows."""
 
 import datetime as dt
+import hashlib
+from collections.abc import Callable
 
 import dagster as dg
 import duckdb
 
+from dagster_project.assets.day_reconciliation import days_to_reconcile
+from dagster_project.assets.keys import DAY_RECONCILIATION
 from dagster_project.landing_changes import fingerprint, summary, unexpected_changes
-from dagster_project.partitions import IST, day_key, hourly
+from dagster_project.partitions import IST, day_key, day_runs, hourly
 from dagster_project.run_logs import forget_old_run_logs
 from dagster_project.schedules import AssetJob, range_tags
 from dagster_project.settings import Settings
@@ -18,6 +22,9 @@ from raw_loaders.ledger import read_ledger
 
 CHANGE_TAG = "bandit/landing_change"
 QUIET_S = 60.0
+# by then `every_day` of 00:20 has asked for the day before
+NIGHT_RUN_IN = dt.timedelta(minutes=30)
+RANGES_AT_ONCE = 20  # of days apart, each a run; the rest is asked for after them
 WAITING_OR_AT_WORK = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -51,9 +58,7 @@ def landing_sensor(settings: Settings, dictionary: Dictionary, hourly_job: Asset
         except LoaderError as error:
             return dg.SkipReason(str(error))
         except duckdb.Error as error:
-            if is_lock_conflict(error):
-                return dg.SkipReason("The warehouse is open in another program; looked at again in a minute.")
-            return dg.SkipReason(f"The ledger in {settings.warehouse} could not be read: {str(error).splitlines()[0]}")
+            return dg.SkipReason(_not_read(settings, error))
         now = dt.datetime.now(dt.UTC)
         facts = {name: dictionary.classify(name) for name in ledger}
         changes = unexpected_changes(landed, ledger, facts, now, QUIET_S)
@@ -72,38 +77,70 @@ def landing_sensor(settings: Settings, dictionary: Dictionary, hourly_job: Asset
     return landing_changes
 
 
-def late_days_sensor(hourly_job: AssetJob, daily_job: AssetJob) -> dg.SensorDefinition:
-    """After an hourly run that took in rows of days gone by: reconcile those days again, as one run."""
+def late_days_sensor(
+    settings: Settings,
+    dictionary: Dictionary,
+    daily_job: AssetJob,
+    clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+) -> dg.SensorDefinition:
+    """Asks for days gone by that the ledger says are not reconciled, whatever run loaded them and however it ended."""
 
-    @dg.run_status_sensor(
+    @dg.sensor(
         name="late_days",
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[hourly_job],
-        request_job=daily_job,
+        job=daily_job,
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=60,
-        description="Files arrive late: days that received rows after their end are reconciled again.",
+        description="Files arrive late: days that received rows, refused lines or damage, or lost rows, are reconciled again.",
     )
-    def late_days(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        run_id = context.dagster_run.run_id
-        records = context.instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
-        events = [record.event_log_entry.dagster_event for record in records]
-        today = day_key(dt.datetime.now(IST).date())
-        days = sorted({day for event in events if (day := _day_with_new_rows(event)) and day < today})
-        if not days:
-            return dg.SkipReason("The run took in no row of a day gone by.")
-        if days[0] == days[-1]:
-            return dg.RunRequest(run_key=run_id, partition_key=days[0])
-        return dg.RunRequest(run_key=run_id, tags=range_tags(days[0], days[-1]))
+    def late_days(context: dg.SensorEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        if context.instance.get_run_records(filters=dg.RunsFilter(statuses=WAITING_OR_AT_WORK), limit=1):
+            return dg.SkipReason("A run waits or is at work; looked at again after it.")
+        if not settings.warehouse.is_file():
+            return dg.SkipReason(f"There is no warehouse {settings.warehouse} yet: the first scheduled run makes it.")
+        now = clock()
+        try:
+            with duckdb.connect(str(settings.warehouse), read_only=True) as con:
+                con.execute("set TimeZone = 'UTC'")
+                known = days_to_reconcile(con, list(dictionary.streams))
+        except duckdb.Error as error:
+            return dg.SkipReason(_not_read(settings, error))
+        closed = (now - NIGHT_RUN_IN).astimezone(IST).date()
+        due = {day: sorted(loads) for day, loads in sorted(known.items()) if settings.first_day <= day < closed}
+        ranges = day_runs(due)
+        if not ranges:
+            context.update_cursor("")
+            return dg.SkipReason("Every day gone by is reconciled as it is.")
+        # asked for once; what a run could not reconcile is tried once more each day, and when other days join it
+        mark = hashlib.blake2b(f"{closed} {due}".encode(), digest_size=12).hexdigest()
+        if mark == context.cursor:
+            return dg.SkipReason(
+                f"A run has been asked for already and did not reconcile {_named(ranges[-1])}: see why in its log, under Runs. "
+                "It is asked for again tomorrow."
+            )
+        context.update_cursor(mark)
+        run_key = f"{mark}-{now:%Y%m%dT%H%M%S}"
+        return [_reconcile(days, run_key, is_last=days == ranges[-1]) for days in ranges[-RANGES_AT_ONCE:]]
 
     return late_days
 
 
-def _day_with_new_rows(event: dg.DagsterEvent) -> str | None:
-    """The IST day of a raw materialisation that brought rows: an announced hour always did, the run's own hour perhaps."""
-    materialization = event.step_materialization_data.materialization
-    if materialization.asset_key.path[0] != "raw" or materialization.partition is None:
-        return None
-    accepted = materialization.metadata.get("accepted_read")
-    is_empty = accepted is not None and accepted.value == 0
-    return None if is_empty else materialization.partition[: len("YYYY-MM-DD")]
+def _reconcile(days: tuple[dt.date, dt.date], run_key: str, *, is_last: bool) -> dg.RunRequest:
+    """A run for one range of days; only the last one checks whole tables and publishes."""
+    first, last = map(day_key, days)
+    return dg.RunRequest(
+        run_key=f"{run_key}-{first}",
+        partition_key=first if first == last else None,
+        tags={} if first == last else range_tags(first, last),
+        asset_selection=None if is_last else [DAY_RECONCILIATION],
+    )
+
+
+def _named(days: tuple[dt.date, dt.date]) -> str:
+    first, last = map(day_key, days)
+    return first if first == last else f"{first} to {last}"
+
+
+def _not_read(settings: Settings, error: duckdb.Error) -> str:
+    if is_lock_conflict(error):
+        return "The warehouse is open in another program; looked at again in a minute."
+    return f"The ledger in {settings.warehouse} could not be read: {str(error).splitlines()[0]}"

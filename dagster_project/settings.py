@@ -42,6 +42,11 @@ class Settings:
         return warehouse_file(self.data)
 
     @property
+    def first_day(self) -> date:
+        """The first partition, an IST date."""
+        return date.fromisoformat(self.partitions_start)
+
+    @property
     def dagster_home(self) -> Path:
         """Runs, events and schedules of Dagster."""
         return self.data / "dagster_home"

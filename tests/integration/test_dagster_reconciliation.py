@@ -10,7 +10,7 @@ import pytest
 from dagster_project.assets.day_reconciliation import replace_days, unreconciled_days
 from dagster_project.partitions import IST, Window
 from raw_loaders.load import load_landing
-from raw_tables import FILLS, fill, line, member, put
+from raw_tables import FILLS, SIGNALS, fill, line, member, put
 
 STREAM = "hyperliquid_fills"
 SINCE = dt.date(2025, 11, 1)
@@ -125,3 +125,52 @@ def test_a_rewritten_file_touches_the_days_it_no_longer_has_rows_on(
             dt.date(2025, 11, 21),
             dt.date(2025, 11, 22),
         }
+
+
+def test_a_load_is_reconciled_day_by_day_when_its_days_lie_apart(con: duckdb.DuckDBPyConnection) -> None:
+    """The days between are not touched: to replace those two is all there is to do."""
+    for first, end in (("2025-11-22", "2025-11-23"), ("2025-11-21", "2025-11-22")):
+        assert unreconciled_days(con, [STREAM])
+        replace_days(con, [STREAM], days(first, end), SINCE)
+    assert not unreconciled_days(con, [STREAM])
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "touched"),
+    [
+        (FILLS, member(b"[]\n"), {21}),  # only a refused line, in a file of one day
+        (FILLS, b"\x1f\x8bnothing", {21}),  # only damage
+        (None, b"", {21, 22}),  # a file written anew that holds nothing of what it held
+    ],
+    ids=["refused", "damaged", "rewritten"],
+)
+def test_a_load_touches_days_without_bringing_a_row(
+    con: duckdb.DuckDBPyConnection, landing: Path, tmp_path: Path, file: str | None, more: bytes, touched: set[int]
+) -> None:
+    replace_days(con, [STREAM], days("2025-11-21", "2025-11-23"), SINCE)
+    con.close()
+    name = file or FILLS.replace("11-21", "11-22")
+    put(landing, name, (landing / name).read_bytes() + more if file else emitted(9, "2025-11-30T05:00:00"))
+    load_landing(landing, tmp_path / "w.duckdb")
+    put(landing, name, (landing / name).read_bytes() + emitted(10, "2025-11-30T06:00:00"))
+    load_landing(landing, tmp_path / "w.duckdb")  # the file bears the number of this load now
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as again:
+        again.execute("set TimeZone = 'UTC'")
+        first, _ = unreconciled_days(again, [STREAM]).values()
+        assert {day.day for day in first if day.day != 30} == touched
+
+
+def test_refused_lines_and_damage_in_a_file_of_all_days_touch_the_day_of_the_record_before(tmp_path: Path) -> None:
+    whole = line({"timestamp": "2025-11-21T00:00:00+00:00"})
+    put(tmp_path / "landing", SIGNALS, b"[]\n" + whole)
+    load_landing(tmp_path / "landing", tmp_path / "w.duckdb")
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as con:
+        (load,) = unreconciled_days(con, ["signals"])
+        con.execute("create schema staging")
+        con.execute(
+            f"create table staging.stg_signals as select '{SIGNALS}' as source_file, unnest([0, 9]) as line_no, 'x' as load_id, "
+            "unnest([date '2025-11-20', date '2025-11-23']) as emitted_date_ist"
+        )
+        assert unreconciled_days(con, ["signals"]) == {load: {dt.date(2025, 11, 20)}}
+        con.execute(f"insert into raw.damaged_ranges values ('{SIGNALS}', 'signals', 0, 1, 'torn', 1, 0, '{load}')")
+        assert unreconciled_days(con, ["signals"]) == {load: {dt.date(2025, 11, 20), dt.date(2025, 11, 23)}}

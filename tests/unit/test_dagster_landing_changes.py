@@ -52,10 +52,10 @@ def test_the_same_growth_of_a_day_gone_by_is_late(landing: Path) -> None:
     assert changes(landing, LATER) == [("late", "2025-11-21")]
 
 
-def test_the_day_turns_at_midnight_in_india(landing: Path) -> None:
+def test_the_last_hour_of_a_day_is_late_when_the_run_at_five_past_midnight_in_india_left_it(landing: Path) -> None:
     put(landing, FILLS, member(line(fill(1))) + member(line(fill(2))))
-    assert changes(landing, datetime(2025, 11, 21, 18, 29, tzinfo=UTC)) == []
-    assert changes(landing, datetime(2025, 11, 21, 18, 30, tzinfo=UTC)) == [("late", "2025-11-21")]
+    assert changes(landing, datetime(2025, 11, 21, 18, 44, 59, tzinfo=UTC)) == []
+    assert changes(landing, datetime(2025, 11, 21, 18, 45, tzinfo=UTC)) == [("late", "2025-11-21")]
 
 
 def test_rewritten_and_deleted_files_and_new_bots_and_assets_are_named(landing: Path) -> None:

@@ -8,7 +8,7 @@ from dagster import HourlyPartitionsDefinition
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from dagster_project.partitions import IST, TIMEZONE, Window, daily, hour_key, hourly
-from dagster_project.runner import Span, day_span, hour_span
+from dagster_project.runner import Span, day_spans, hour_span
 from dagster_project.settings import Settings, SettingsError
 
 SETTINGS = Settings(landing=Path("landing"), data=Path("data"))
@@ -67,10 +67,10 @@ def test_a_wrong_key_is_refused_in_a_sentence(first: str, last: str | None, sent
         hour_span(SETTINGS, first, last)
 
 
-def test_days_become_the_shortest_range_of_partitions_and_days_before_the_start_are_left_out() -> None:
+def test_days_become_ranges_without_the_days_between_and_days_before_the_start_are_left_out() -> None:
     days = {datetime(2025, 11, day).date() for day in (25, 21, 26)} | {datetime(2020, 1, 1).date()}
-    assert day_span(SETTINGS, days) == Span("2025-11-21", "2025-11-26")
-    assert day_span(SETTINGS, set()) is None
+    assert day_spans(SETTINGS, days) == [Span("2025-11-21", "2025-11-21"), Span("2025-11-25", "2025-11-26")]
+    assert day_spans(SETTINGS, set()) == []
 
 
 def test_hours_are_listed_as_dagster_lists_them_when_the_clock_goes_on_and_back() -> None:
