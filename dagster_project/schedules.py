@@ -99,3 +99,14 @@ def schedules(settings: Settings, hourly_job: AssetJob, daily_job: AssetJob) -> 
 def range_tags(first: str, last: str) -> dict[str, str]:
     """Tags by which Dagster runs the partitions from `first` to `last`, both included, as one run."""
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+
+
+def days_request(days: tuple[dt.date, dt.date], run_key: str, only: Sequence[dg.AssetKey] | None = None) -> dg.RunRequest:
+    """Ask for one run over the days from the first to the last, of all of the job or `only` some of its assets."""
+    first, last = map(day_key, days)
+    return dg.RunRequest(
+        run_key=run_key,
+        partition_key=first if first == last else None,
+        tags={} if first == last else range_tags(first, last),
+        asset_selection=only,
+    )

@@ -12,7 +12,7 @@ from dagster_project.assets.keys import DAY_RECONCILIATION
 from dagster_project.landing_changes import fingerprint, summary, unexpected_changes
 from dagster_project.partitions import IST, day_key, day_runs, hourly
 from dagster_project.run_logs import forget_old_run_logs
-from dagster_project.schedules import AssetJob, range_tags
+from dagster_project.schedules import AssetJob, days_request
 from dagster_project.settings import Settings
 from dagster_project.turns import bury_dead_runs
 from raw_loaders.dictionary import Dictionary
@@ -119,20 +119,13 @@ def late_days_sensor(
             )
         context.update_cursor(mark)
         run_key = f"{mark}-{now:%Y%m%dT%H%M%S}"
-        return [_reconcile(days, run_key, is_last=days == ranges[-1]) for days in ranges[-RANGES_AT_ONCE:]]
+        # only the last run checks whole tables and publishes
+        return [
+            days_request(days, f"{run_key}-{day_key(days[0])}", None if days == ranges[-1] else [DAY_RECONCILIATION])
+            for days in ranges[-RANGES_AT_ONCE:]
+        ]
 
     return late_days
-
-
-def _reconcile(days: tuple[dt.date, dt.date], run_key: str, *, is_last: bool) -> dg.RunRequest:
-    """A run for one range of days; only the last one checks whole tables and publishes."""
-    first, last = map(day_key, days)
-    return dg.RunRequest(
-        run_key=f"{run_key}-{first}",
-        partition_key=first if first == last else None,
-        tags={} if first == last else range_tags(first, last),
-        asset_selection=None if is_last else [DAY_RECONCILIATION],
-    )
 
 
 def _named(days: tuple[dt.date, dt.date]) -> str:

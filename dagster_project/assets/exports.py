@@ -6,9 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from dagster_project.assets.keys import EXPORT_GROUP, PUBLISHED_MARTS, raw_key
-from dagster_project.partitions import TIMEZONE, daily, day_key, window_of
+from dagster_project.assets.keys import DAY_RECONCILIATION, EXPORT_GROUP, PUBLISHED_MARTS, raw_key
+from dagster_project.partitions import IST, TIMEZONE, daily, day_key, day_runs, window_of
 from dagster_project.resources import WRITER_POOL
+from dagster_project.schedules import days_request
 from dagster_project.settings import Settings
 from exports.archive.partitions import Policy
 from exports.archive.run import archive
@@ -26,6 +27,7 @@ EXPORT_JOB = "exports"
 # after the daily run of 00:20 has published the day
 EXPORT_CRON = "40 0 * * *"
 ARCHIVE = dg.AssetKey(["exports", "archive"])
+DAILY_EXPORTS = [dg.AssetKey(["exports", name]) for name in ("summaries", "audit_report", "sheets")]
 HEALTH = dg.AssetKey(["exports", "health_buckets"])
 
 
@@ -61,7 +63,7 @@ def export_job() -> object:
 
 
 def export_schedule(job: object) -> dg.ScheduleDefinition:
-    """Each night, after the daily run: the day that has just closed."""
+    """Each night, after the daily run: the day that has just closed, nights that were missed, days reconciled again since."""
 
     @dg.schedule(
         name="every_night_exports",
@@ -69,14 +71,35 @@ def export_schedule(job: object) -> dg.ScheduleDefinition:
         cron_schedule=EXPORT_CRON,
         execution_timezone=TIMEZONE,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="At 00:40 IST, after the daily run: the exports of the day that has just closed, and the archive.",
+        description="At 00:40 IST, after the daily run: the exports of the day that has just closed and of days not exported "
+        "as they are, and the archive.",
     )
-    def every_night_exports(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        yesterday = context.scheduled_execution_time.astimezone(dt.UTC) + dt.timedelta(hours=5, minutes=30) - dt.timedelta(days=1)
-        key = day_key(yesterday.date())
-        return dg.RunRequest(run_key=f"{EXPORT_JOB}-{key}", partition_key=key)
+    def every_night_exports(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+        today = context.scheduled_execution_time.astimezone(IST).date()
+        ranges = day_runs(_days_to_export(context.instance, today - dt.timedelta(days=1)))
+        tick = f"{EXPORT_JOB}-{day_key(today)}"
+        return [
+            days_request(days, f"{tick}-{day_key(days[0])}", None if days == ranges[-1] else DAILY_EXPORTS) for days in ranges
+        ]
 
     return every_night_exports
+
+
+def _days_to_export(instance: dg.DagsterInstance, yesterday: dt.date) -> set[dt.date]:
+    """Yesterday, the days since the newest one exported, and days exported before they were reconciled last.
+
+    Both are read from Dagster's records of days, which outlive the logs of runs.
+    """
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    written, *more = [instance.get_latest_storage_id_by_partition(key, kind) for key in DAILY_EXPORTS]
+    exported = {
+        key: min(at, *(other[key] for other in more)) for key, at in written.items() if all(key in other for other in more)
+    }
+    reconciled = instance.get_latest_storage_id_by_partition(DAY_RECONCILIATION, kind)
+    days = {dt.date.fromisoformat(key) for key, at in exported.items() if reconciled.get(key, 0) > at}
+    newest = max(map(dt.date.fromisoformat, exported), default=yesterday)
+    days |= {newest + dt.timedelta(days=i) for i in range(1, (yesterday - newest).days + 1)}
+    return {day for day in days if day < yesterday} | {yesterday}
 
 
 def _daily(

@@ -9,8 +9,8 @@ import pytest
 
 from archives import simulated_landing
 from contract_marts import make_marts
-from dagster_project.assets.exports import ARCHIVE, export_assets, export_job, export_schedule
-from dagster_project.assets.keys import EXPORT_GROUP
+from dagster_project.assets.exports import ARCHIVE, DAILY_EXPORTS, export_assets, export_job, export_schedule
+from dagster_project.assets.keys import DAY_RECONCILIATION, EXPORT_GROUP
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import load_dictionary
 
@@ -86,14 +86,33 @@ def test_a_fault_is_one_sentence(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_job_and_schedule(settings: Settings) -> None:
-    """The nightly job holds the whole group, and asks for the IST day that has closed."""
+    """The nightly job holds the whole group."""
     job = export_job()
     assets = export_assets(settings, load_dictionary())
     resolved = dg.Definitions(assets=assets, jobs=[job], schedules=[export_schedule(job)])
     selected = resolved.resolve_job_def("exports").asset_layer.executable_asset_keys
     assert {key.path[-1] for key in selected} == {"summaries", "audit_report", "sheets", "health_buckets", "archive"}
     assert {group for asset in assets for group in asset.group_names_by_key.values()} == {EXPORT_GROUP}
-    due = dt.datetime(2025, 11, 21, 19, 10, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("exported", "reconciled", "expected"),
+    [
+        ([], [3], ["2025-11-21"]),  # a first night
+        ([20], [21], ["2025-11-21"]),
+        ([18], [], ["2025-11-19..2025-11-21"]),  # nights that were missed
+        ([5, 6, 20], [5, 21], ["2025-11-05", "2025-11-21"]),  # a day that was reconciled again since
+        ([20, 22], [21, 22], ["2025-11-21"]),  # the running day is not over
+    ],
+)
+def test_the_night_asks_for_what_is_not_exported_as_it_is(
+    exported: list[int], reconciled: list[int], expected: list[str]
+) -> None:
+    due = dt.datetime(2025, 11, 21, 19, 10, tzinfo=dt.UTC)  # 00:40 IST of the 22nd
     with dg.instance_for_test() as instance, dg.build_schedule_context(instance, due) as context:
-        request = export_schedule(job)(context)
-    assert request.partition_key == "2025-11-21"  # 00:40 IST of the 22nd
+        told = [(key, day) for day in exported for key in DAILY_EXPORTS] + [(DAY_RECONCILIATION, day) for day in reconciled]
+        for key, day in told:
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=f"2025-11-{day:02}"))
+        requests = export_schedule(export_job())(context)
+    assert ["..".join(filter(None, (request.partition_key, *request.tags.values()))) for request in requests] == expected
+    assert [request.asset_selection is None for request in requests] == [False] * (len(requests) - 1) + [True]
