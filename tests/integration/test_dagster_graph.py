@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from dagster_project.assets.dbt_results import DBT_TESTS
-from dagster_project.assets.keys import PUBLISHED_MARTS
+from dagster_project.assets.keys import LOADED_HOURS, PUBLISHED_MARTS
 from dagster_project.build import build_definitions
 from dagster_project.checks.raw import BYTES, LINES, PARTITIONS
 from dagster_project.checks.staging import ATTRIBUTED, STAGED
@@ -158,3 +158,20 @@ def test_the_daily_schedule_asks_for_the_ist_day_that_closed(defs: dg.Definition
     assert defs.resolve_schedule_def("every_day").default_status == dg.DefaultScheduleStatus.RUNNING
     (request,) = tick(defs, "every_day", "2025-11-22T00:20:00")
     assert request.partition_key == "2025-11-21"
+
+
+@pytest.mark.parametrize("job", ["hourly", "daily", "exports"])
+def test_a_backfill_over_a_range_is_one_run(defs: dg.Definitions, job: str) -> None:
+    """What the UI goes by; test_dagster_backfill.py has Dagster's daemon do it."""
+    partitioned = [node for node in defs.resolve_asset_graph().asset_nodes if node.is_partitioned]
+    assert {node.backfill_policy for node in partitioned} == {dg.BackfillPolicy.single_run()}
+    assert defs.resolve_job_def(job).backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_hours_are_told_again_after_dbt_in_the_hourly_job(defs: dg.Definitions) -> None:
+    """Of some streams only staging knows the hours."""
+    node = defs.resolve_asset_graph().get(LOADED_HOURS)
+    assert node.parent_keys == {
+        dg.AssetKey(["staging", f"stg_{name}"]) for name in ("feature_log", "calibration", "order_intent")
+    }
+    assert "ops__loaded_hours" in {node.name for node in defs.resolve_job_def("hourly").all_node_defs}
