@@ -8,10 +8,12 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from dagster_project.assets.loaded_hours import loaded_hours_asset
 from dagster_project.assets.raw import raw_assets
 from dagster_project.instance import prepare_home
+from dagster_project.partitions import hourly
 from dagster_project.resources import warehouse_resource
 from dagster_project.schedules import range_tags
 from dagster_project.settings import Settings
@@ -76,10 +78,18 @@ def test_a_range_is_green_in_the_hours_that_hold_rows(settings: Settings, instan
 
 
 def test_hours_that_a_rewrite_emptied_are_no_longer_green(settings: Settings, instance: dg.DagsterInstance) -> None:
+    def shown() -> set[str]:
+        """What the UI has noted of the stream: it adds to that and does not count anew."""
+        key, hours = dg.AssetKey(["raw", STREAM]), hourly(settings.partitions_start)
+        noted = get_and_update_asset_status_cache_value(instance, key, hours)
+        return set(noted.deserialize_materialized_partition_subsets(hours).get_partition_keys())
+
     load(settings, instance, HOURS[0])
+    assert shown() == set(HOURS)
     put(settings.landing, FILLS, emitted(9, f"{DAY}T12:30:00"))
     load(settings, instance, HOURS[2])
     assert green(instance) == {STREAM: [HOURS[0], HOURS[2]]}
+    assert shown() == {HOURS[0], HOURS[2]}
 
 
 def test_hours_of_a_file_that_cannot_be_read_are_not_green_until_it_is_read(
