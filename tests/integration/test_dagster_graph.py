@@ -7,14 +7,17 @@ import dagster as dg
 import pytest
 
 from dagster_project.assets.dbt_results import DBT_TESTS
-from dagster_project.assets.keys import LOADED_HOURS, PUBLISHED_MARTS
+from dagster_project.assets.keys import DAY_RECONCILIATION, LOADED_HOURS, PUBLISHED_MARTS
 from dagster_project.build import build_definitions
 from dagster_project.checks.raw import BYTES, LINES, PARTITIONS
 from dagster_project.checks.staging import ATTRIBUTED, STAGED
 from dagster_project.partitions import IST
 from dagster_project.resources import WRITER_POOL
+from dagster_project.schedules import range_tags
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import load_dictionary
+from raw_loaders.load import load_landing
+from raw_tables import FILLS, fill, line, member, put
 
 RAW_CHECKS = (LINES, BYTES, PARTITIONS)
 STAGING_CHECKS = (STAGED, ATTRIBUTED)
@@ -175,3 +178,19 @@ def test_hours_are_told_again_after_dbt_in_the_hourly_job(defs: dg.Definitions) 
         dg.AssetKey(["staging", f"stg_{name}"]) for name in ("feature_log", "calibration", "order_intent")
     }
     assert "ops__loaded_hours" in {node.name for node in defs.resolve_job_def("hourly").all_node_defs}
+
+
+def test_the_daily_job_takes_what_the_sensor_asks_for(dbt_manifest: Path, tmp_path: Path) -> None:
+    settings = Settings(landing=tmp_path / "landing", data=tmp_path)
+    for day in (10, 20, 21):
+        data = member(line(fill(day, ts_ist=f"2025-11-{day}T12:00:00+05:30")))
+        put(settings.landing, FILLS.replace("11-21", f"11-{day}"), data)
+    load_landing(settings.landing, settings.warehouse)
+    built = build_definitions(settings)
+    with dg.instance_for_test() as instance:
+        context = dg.build_sensor_context(instance, repository_def=built.get_repository_def())
+        older, newest = built.resolve_sensor_def("late_days").evaluate_tick(context).run_requests
+    assert (older.partition_key, older.asset_selection) == ("2025-11-10", [DAY_RECONCILIATION])
+    assert newest.tags.items() >= range_tags("2025-11-20", "2025-11-21").items()
+    part = built.resolve_job_def("daily").get_subset(asset_selection=set(older.asset_selection))
+    assert [node.name for node in part.all_node_defs] == ["ops__day_reconciliation"]  # neither checks nor publication
