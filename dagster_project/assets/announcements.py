@@ -91,8 +91,9 @@ def tell_queued(
     streams = queries.clocked(dictionary, dictionary.streams)
     unread = _unread_hours(con, keys)
     # hours that were told before their file became unreadable: withdrawn they stay queued, and come back when it is read
-    shown = _green(context.instance, [stream for stream in streams if stream in unread])
-    candidates = {hour: False for hour in shown if _is_unread(hour, unread)} | _queued(con, keys, limit)
+    # without a limit everything is told anew, and all that is shown compared: an older release showed hours without rows
+    shown = _green(context.instance, [stream for stream in streams if stream in unread or limit is None])
+    candidates = {hour: False for hour in shown if limit is None or _is_unread(hour, unread)} | _queued(con, keys, limit)
     held = queries.rows_of_hours(con, {stream: f'raw."{stream}"' for stream in streams}, candidates)
     answer = yield from _tell(context, keys, candidates, held, unread, limit)
     con.execute("begin")

@@ -33,7 +33,7 @@ def emitted(i: int, at: str) -> bytes:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A landing with rows in the hours 12 and 23 of one day and 0 of the next, all of one stream."""
-    made = Settings(landing=tmp_path / "landing", data=tmp_path / "data", announcement_limit=None)
+    made = Settings(landing=tmp_path / "landing", data=tmp_path / "data")
     put(made.landing, FILLS, emitted(1, f"{DAY}T12:00:00") + emitted(2, f"{DAY}T23:59:59.999999"))
     put(made.landing, FILLS.replace("11-21", "11-22"), emitted(3, "2025-11-22T00:00:00"))
     monkeypatch.setenv("DAGSTER_HOME", os.environ.get("DAGSTER_HOME", ""))
@@ -147,3 +147,10 @@ def test_hours_of_a_stream_without_a_clock_are_those_of_its_staged_rows(settings
             con.execute(f"create or replace table staging.stg_feature_log as select {moment} as emitted_at")
         dg.materialize([told], instance=instance, resources={"warehouse": warehouse_resource(settings)}, run_config=QUIET)
         assert green(instance) == {STREAM: HOURS, "feature_log": hours}
+
+
+def test_to_tell_all_anew_withdraws_what_was_shown_wrongly(settings: Settings, instance: dg.DagsterInstance) -> None:
+    for stream in (STREAM, "feature_log", "signals"):
+        instance.report_runless_asset_event(dg.AssetMaterialization(["raw", stream], partition=f"{DAY}-03:00"))
+    load(replace(settings, announcement_limit=None), instance, HOURS[0])
+    assert green(instance) == {STREAM: HOURS}
