@@ -193,4 +193,5 @@ def test_the_daily_job_takes_what_the_sensor_asks_for(dbt_manifest: Path, tmp_pa
     assert (older.partition_key, older.asset_selection) == ("2025-11-10", [DAY_RECONCILIATION])
     assert newest.tags.items() >= range_tags("2025-11-20", "2025-11-21").items()
     part = built.resolve_job_def("daily").get_subset(asset_selection=set(older.asset_selection))
-    assert [node.name for node in part.all_node_defs] == ["ops__day_reconciliation"]  # neither checks nor publication
+    # with the checks of those days, without those of whole tables and without publication
+    assert {node.name for node in part.all_node_defs} == {"ops__day_reconciliation", "check_days"}
