@@ -93,7 +93,10 @@ def day_reconciliation_asset(
         group_name="ops",
         kinds={"duckdb"},
         pool=WRITER_POOL,
-        description="One row per stream and IST day of emission: files, rows in raw and staging, rejects, damage.",
+        description=(
+            "One row per stream and IST day of emission: files, rows in raw and staging, rejects, damage. Whether what landed "
+            "got through, not whether everything that should have landed did: that is `mart_day_completeness`."
+        ),
         metadata={"dagster/table_name": "ops.day_reconciliation"},
     )
     def day_reconciliation(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
