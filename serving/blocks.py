@@ -8,6 +8,8 @@ to be copied, and a copy costs what was changed since the older one, not the siz
 import fcntl
 import itertools
 import os
+import signal
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,11 +32,16 @@ def copy_file(source: Path, target: Path) -> int:
 def copy_changed_blocks(source: Path, target: Path, block_size: int) -> int | None:
     """Make `target`, an older copy of the DuckDB file `source`, equal to it. Returns the bytes written.
 
-    Returns None, and leaves `target` as it is, when it is no copy of the same file format or when somebody still has it open:
-    under this name, under another, or in this process. DuckDB's readers lock the files they read, which is how we know.
+    Returns None, and leaves the content of `target` as it is, when it is no copy of the same file format, and when it is not
+    certain that nobody else has it open or can open it: under this name, under another, in this process or in any.
     """
-    with source.open("rb") as read, target.open("r+b") as write:
-        if _is_in_use(write.fileno()):
+    try:
+        target.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)
+        opened = target.open("r+b")
+    except PermissionError:
+        return None  # somebody else published it
+    with source.open("rb") as read, opened as write:
+        if not _is_ours_alone(write.fileno()):
             return None
         size = os.fstat(read.fileno()).st_size
         main_header = os.pread(read.fileno(), _MAIN_HEADER, 0)
@@ -51,24 +58,22 @@ def copy_changed_blocks(source: Path, target: Path, block_size: int) -> int | No
     return written
 
 
-def _is_in_use(descriptor: int) -> bool:
-    """Whether the open file has another name, or another process or this one reads it. Locks it, when it is free."""
-    held = os.fstat(descriptor)
-    if held.st_nlink > 1:
-        return True
-    # a lock of our own process would not stop us
-    for entry in Path("/dev/fd").iterdir():
-        try:
-            other = os.fstat(int(entry.name))
-        except OSError:
-            continue  # the descriptor that listed the folder
-        if int(entry.name) != descriptor and os.path.samestat(other, held):
-            return True
+def _is_ours_alone(descriptor: int) -> bool:
+    """Whether the open file has one name and no other open descriptor on this machine. It stays so until it is closed.
+
+    DuckDB's own locks do not tell: a process loses them when it closes any other descriptor of the same file. A lease of Linux is
+    granted only when nobody else has the file open, whoever that is and however; who opens it later waits until it is given back.
+    Where there are no leases (other systems, most network file systems, files of other people) the answer is no.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # tells us that somebody waits; the usual signal (SIGIO) would end this process
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except OSError:
-        return True
-    return False
+        return False
+    return os.fstat(descriptor).st_nlink == 1
 
 
 def _read_ahead(*descriptors: int, wanted: bool) -> None:

@@ -42,6 +42,14 @@ def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     }
 
 
+def mart_names(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Tables and views of the schema marts in the database at hand, the ones about the version aside."""
+    names = connection.execute(
+        "select table_name from information_schema.tables where table_catalog = current_database() and table_schema = 'marts'"
+    ).fetchall()
+    return {name for (name,) in names}.difference(_OWN_TABLES)
+
+
 def views(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     """Name and definition of the views of the schema marts."""
     return connection.execute(

@@ -5,7 +5,7 @@ import datetime as dt
 import errno
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,24 @@ import duckdb
 
 from raw_loaders.errors import is_disk_full, is_lock_conflict, locked
 from serving.blocks import copy_changed_blocks, copy_file
-from serving.contents import add_reference, add_version, attach_warehouse, count_rows, free_views, views
-from serving.errors import NothingPublishedError, PublicationError, no_room
+from serving.contents import add_reference, add_version, attach_warehouse, count_rows, free_views, mart_names, views
+from serving.errors import NothingPublishedError, PublicationError, marts_missing, no_room
 from serving.places import serve_file
 from serving.versions import (
+    CURRENT,
+    list_versions,
     literal,
+    log_of,
     next_id,
+    part_file,
+    protect,
     prune,
     publishing,
     remove_leftovers,
     spare_file,
     switch,
     sync,
+    take_back,
     versions_folder,
 )
 
@@ -51,15 +57,24 @@ class Version:
 
 
 def publish(
-    warehouse: Path, published: Path, *, keep: int = 5, facts: Mapping[str, Any] | None = None, wait_s: float = 60.0
+    warehouse: Path,
+    published: Path,
+    *,
+    keep: int = 5,
+    facts: Mapping[str, Any] | None = None,
+    expected: Collection[str] | None = None,
+    wait_s: float = 60.0,
 ) -> Version:
     """Publish the marts of `warehouse` into the folder `published` and return the version.
 
     `facts` are columns of the version's row in marts.published_version (contents.VERSION_COLUMNS: run, checks, newest event …).
-    The last `keep` versions stay. A publication costs what was changed since the version it is written over; readers wait for
-    nothing. Raises NothingPublishedError when there are no marts, PublicationError when the folder has no room or rights,
-    WarehouseLockedError when another process keeps the working files for longer than `wait_s` seconds; the version before
-    stays then.
+    `expected` are the marts the project has: one that is neither there nor expected may be gone since the version before.
+    Without it, none may. The last `keep` versions stay. A publication costs what was changed since the version it is written
+    over; readers wait for nothing.
+
+    Raises NothingPublishedError when there are no marts (MartsMissingError: fewer than in the version before), PublicationError
+    when the folder has no room or rights or when another publication does not end within `wait_s` seconds, WarehouseLockedError
+    when another process keeps a working file for longer than that; the version before stays then.
     """
     started = time.monotonic()
     marts = serve_file(warehouse)
@@ -67,19 +82,24 @@ def publish(
         raise NothingPublishedError(f"There are no marts to publish beside {warehouse}: run the transformations first.")
     try:
         versions_folder(published).mkdir(parents=True, exist_ok=True)
-        with publishing(published):
+        with publishing(published, wait_s):
             remove_leftovers(published)
             now = dt.datetime.now(dt.UTC)
             version_id = next_id(published, now)
             path = versions_folder(published) / f"{version_id}.duckdb"
             told = {"version_id": version_id, "published_at": now, **(facts or {})}
             with _part_of(path) as part:
-                copied = _copy(marts, part, published, wait_s)
+                copied = _copy(marts, part, published, expected, wait_s)
                 tables = _fill(part, marts, warehouse, told, wait_s)
+                protect(part)
                 sync(part)
                 part.replace(path)
                 sync(path.parent)
-            switch(published, path)
+            try:
+                switch(published, path)
+            except BaseException:
+                take_back(published, path)
+                raise
             prune(published, keep)
             return Version(version_id, path, path.stat().st_size, copied, now, time.monotonic() - started, tables)
     except (OSError, duckdb.Error) as error:
@@ -105,18 +125,19 @@ def _as_fault(published: Path, marts: Path, error: OSError | duckdb.Error) -> Pu
 @contextlib.contextmanager
 def _part_of(path: Path) -> Iterator[Path]:
     """Name of the unfinished version; whatever lies there is removed when it is not finished."""
-    part = path.with_name(path.name + ".part")
+    part = part_file(path)
     try:
         yield part
     finally:
         part.unlink(missing_ok=True)
-        part.with_name(part.name + ".wal").unlink(missing_ok=True)
+        log_of(part).unlink(missing_ok=True)
 
 
-def _copy(marts: Path, part: Path, published: Path, wait_s: float) -> int:
+def _copy(marts: Path, part: Path, published: Path, expected: Collection[str] | None, wait_s: float) -> int:
     """Copy the file of the marts, over the spare version where there is one. Returns the bytes written."""
     spare = spare_file(published)
     with _opened(marts, wait_s) as connection:
+        _refuse_fewer_marts(connection, marts, published, expected)
         # brings everything committed into the file itself: a copy takes no write-ahead log along
         connection.execute("checkpoint")
         block_size = connection.execute("select block_size from pragma_database_size()").fetchone()[0]
@@ -126,12 +147,42 @@ def _copy(marts: Path, part: Path, published: Path, wait_s: float) -> int:
             raise no_room(published, needed, free)
         # with the file open nobody else can write to it until it is copied
         if spare.exists():
+            # under its new name nobody can open it any more; who has done so before is found out
             spare.replace(part)
             written = copy_changed_blocks(marts, part, block_size)
             if written is not None:
                 return written
             part.unlink()  # who reads it goes on reading it
         return copy_file(marts, part)
+
+
+def _refuse_fewer_marts(
+    connection: duckdb.DuckDBPyConnection, marts: Path, published: Path, expected: Collection[str] | None
+) -> None:
+    """Raise MartsMissingError when a mart of the version before is gone and not meant to be."""
+    there = mart_names(connection)
+    if not there:
+        raise NothingPublishedError(f"{marts} holds no mart: run the transformations first.")
+    missing = _marts_before(published) - there
+    if expected is not None:
+        missing.intersection_update(expected)
+    if missing:
+        raise marts_missing(marts, missing, is_expected=expected is not None)
+
+
+def _marts_before(published: Path) -> set[str]:
+    """Marts of the newest version that can be read; none when there is no such version.
+
+    It is not opened by the name that readers use: DuckDB opens a name only once in a process, and this one may read it.
+    """
+    for file in (*reversed(list_versions(published)), published / CURRENT):
+        try:
+            if file.is_file():
+                with _attached(file, "(read_only)") as connection:
+                    return mart_names(connection)
+        except duckdb.Error:
+            continue  # damaged, or open for writing: the new version puts an end to that
+    return set()
 
 
 @contextlib.contextmanager
@@ -161,8 +212,6 @@ def _fill(part: Path, marts: Path, warehouse: Path, facts: Mapping[str, Any], wa
     """Add to the copy what a version says of itself, and verify that it can be read. Returns the rows of its tables."""
     with _attached(part) as connection:
         tables = count_rows(connection)
-        if not tables:
-            raise NothingPublishedError(f"{marts} holds no mart: run the transformations first.")
         _wait_for(warehouse, wait_s, lambda: attach_warehouse(connection, warehouse))
         connection.execute("begin")
         free_views(connection)
