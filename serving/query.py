@@ -13,16 +13,25 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
+import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
 from serving.errors import PublicationError, QueryError
 from serving.reading import as_query_error
 
+_Kind = duckdb.sqltypes.DuckDBPyType
+# a column (`#1`) and its type -> what is written of it, as SQL
+_Expression = Callable[[str, _Kind], str]
+
 # rows of a table that is meant to be looked at
 _SHOWN_ROWS = 1000
 _ROWS_AT_ONCE = 50_000
-_NESTED = ("list", "map", "struct", "array", "union")
+_NESTED = frozenset({"list", "map", "struct", "array", "union"})
+# what CSV and Parquet have no type for, or what would lose something on the way there (an offset, the upper half of a number)
+_AS_TEXT = frozenset({"interval", "bit", "bignum", "uhugeint", "time with time zone", "time_ns", "variant", "geometry", "union"})
+# what Python has no value for that JSON could show: its months have 30 days, its bytes no letters
+_AS_TEXT_IN_JSON = frozenset({"interval", "geometry", "blob"})
 
 
 def _table(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
@@ -40,19 +49,45 @@ def _width() -> int:
 
 
 def _csv(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
-    reader = _flat(relation).to_arrow_reader(_ROWS_AT_ONCE)
+    reader = _projected(relation, _csv_expression).to_arrow_reader(_ROWS_AT_ONCE)
     with pyarrow.csv.CSVWriter(out, reader.schema) as writer:
         for batch in reader:
             writer.write_batch(batch)
 
 
-def _flat(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+def _projected(relation: duckdb.DuckDBPyRelation, expression: _Expression) -> duckdb.DuckDBPyRelation:
+    """Every column as `expression` of it and its type says. By number: two columns may have one name."""
+    columns = enumerate(zip(relation.columns, relation.types, strict=True), 1)
+    return relation.project(", ".join(f"{expression(f'#{no}', kind)} as {_quoted(name)}" for no, (name, kind) in columns))
+
+
+def _csv_expression(column: str, kind: _Kind) -> str:
     """CSV has no lists, maps and structs: they are written as JSON."""
-    columns = [
-        f"to_json({_quoted(name)})::varchar as {_quoted(name)}" if kind.id in _NESTED else _quoted(name)
-        for name, kind in zip(relation.columns, relation.types, strict=True)
-    ]
-    return relation.project(", ".join(columns))
+    if kind.id in _NESTED:
+        return f"to_json({column})::varchar"
+    return f"{column}::varchar" if kind.id in _AS_TEXT else column
+
+
+def _with_text(as_text: frozenset[str]) -> _Expression:
+    """Casts columns whose type is one of `as_text`, or has one in it, to the same with text there."""
+
+    def expression(column: str, kind: _Kind) -> str:
+        return column if (stored := _stored(kind, as_text)) == str(kind) else f"{column}::{stored}"
+
+    return expression
+
+
+def _stored(kind: _Kind, as_text: frozenset[str]) -> str:
+    if kind.id in as_text:
+        return "VARCHAR"
+    if kind.id not in _NESTED or kind.id == "union":
+        return str(kind)
+    parts = [(name, part if isinstance(part, int) else _stored(part, as_text)) for name, part in kind.children]
+    if kind.id == "struct":
+        return f"STRUCT({', '.join(f'{_quoted(name)} {part}' for name, part in parts)})"
+    if kind.id == "map":
+        return f"MAP({', '.join(part for _, part in parts)})"
+    return f"{parts[0][1]}[{parts[1][1] if kind.id == 'array' else ''}]"
 
 
 def _quoted(name: str) -> str:
@@ -62,6 +97,7 @@ def _quoted(name: str) -> str:
 def _json(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
     """One array of objects, a line each; instants in ISO form, decimals as numbers with all their digits, NaN as null."""
     names = [json.dumps(name) for name in relation.columns]
+    relation = _projected(relation, _with_text(_AS_TEXT_IN_JSON))
     before = b"["
     while rows := relation.fetchmany(_ROWS_AT_ONCE):
         for row in rows:
@@ -88,7 +124,7 @@ def _json_value(value: object) -> str:
 def _parquet(relation: duckdb.DuckDBPyRelation, out: IO[bytes]) -> None:
     if out.isatty():
         raise QueryError("Parquet is no text: name a file with --output, or redirect the output into one.")
-    reader = relation.to_arrow_reader(_ROWS_AT_ONCE)
+    reader = _projected(relation, _with_text(_AS_TEXT)).to_arrow_reader(_ROWS_AT_ONCE)
     with pyarrow.parquet.ParquetWriter(out, reader.schema, compression="zstd") as writer:
         for batch in reader:
             writer.write_batch(batch)
@@ -113,6 +149,9 @@ def write_result(relation: duckdb.DuckDBPyRelation, form: str, target: Path | No
             FORMATS[form](relation, out)
     except duckdb.Error as error:
         raise as_query_error(error) from error
+    except pyarrow.ArrowException as error:
+        said = " ".join(str(error).split())
+        raise QueryError(f"The rows cannot be written as {form} ({said}): cast the column that is meant to varchar.") from error
     except BrokenPipeError:
         raise
     except OSError as error:
