@@ -18,8 +18,8 @@ READ_ONLY = (
 ACTING = frozenset(
     {
         "arrow_scan", "arrow_scan_dumb", "checkpoint", "disable_logging", "disable_profiling", "enable_logging",
-        "enable_profiling", "force_checkpoint", "json_execute_serialized_sql", "pandas_scan", "python_map_function", "query",
-        "truncate_duckdb_logs", "write_log",
+        "enable_profiling", "force_checkpoint", "import_database", "json_execute_serialized_sql", "pandas_scan",
+        "python_map_function", "query", "truncate_duckdb_logs", "write_log",
     }
 )  # fmt: skip
 # settings of one's own session: where names are looked up, and variables
@@ -38,17 +38,21 @@ def read_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[lis
     `use` and `set variable`, which change the session only. Nothing is run here. Raises QueryError, with one sentence, for a text
     that holds anything else, and duckdb.Error for one that is no SQL.
     """
-    # by this connection: any other would read files for `import database`
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"The query is no text in UTF-8: look behind its first {error.start} characters.") from error
+    words = [word for _, word in _words(sql)]
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        # what an import would run is not in the text; DuckDB reads it from files while it splits the text
+        if (word in ACTING and following == "(") or (word, following) == ("import", "database"):
+            raise QueryError(f"{READ_ONLY} ({word} does more than read).")
     parts = connection.extract_statements(sql)
-    words = _words(sql)
-    for (_, word), (_, following) in zip(words, [*words, (0, "")][1:], strict=True):
-        if word in ACTING and following == "(":
-            raise QueryError(f"{READ_ONLY} (the function {word} does more than read).")
     found: list[list[_Statement]] = []
     whole = True
     for part in parts:
         # DuckDB runs a pivot in two parts, of which the first makes a type of the values; they come without text
-        of_pivot = not part.query and part.type == _Type.CREATE and any(word.startswith("pivot") for _, word in words)
+        of_pivot = not part.query and part.type == _Type.CREATE and any(word.startswith("pivot") for word in words)
         if not (of_pivot or _reads(connection, part)):
             raise QueryError(f"{READ_ONLY} ({_named(part)}).")
         if whole:

@@ -1,5 +1,6 @@
 """What a query and the prompt may do with a version: read, and nothing else."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_query_and_prompt_leave_the_version_as_it_is(warehouse: Path, published:
     assert done.returncode == 0 and done.stderr.count("version is read-only") == 4 == done.stderr.count("\n")
     assert "41" in done.stdout and "42" in done.stdout and "spread_guard" in done.stdout
     assert files_of(published) == before
+
+
+def test_what_is_imported_is_not_even_read(warehouse: Path, published: Path) -> None:
+    """DuckDB replaces `import database` by what lies in the folder it names, while it splits the text into statements."""
+    publish(warehouse, published)
+    with open_version(published) as connection:
+        spill = Path(filled("{spill}", published, connection))
+        spill.mkdir()
+        try:
+            (spill / "schema.sql").write_text("selec 1;")
+            (spill / "load.sql").write_text("selec 1;")
+            for text in ("import database '{}'", "IMPORT /* a */ DATABASE '{}'", "pragma import_database('{}')"):
+                with pytest.raises(QueryError, match=r"import.* does more than read"):
+                    run(connection, text.format(spill))
+        finally:
+            shutil.rmtree(spill)
+
+
+def test_bytes_that_are_no_text_are_one_sentence(warehouse: Path, published: Path, tmp_path: Path) -> None:
+    publish(warehouse, published)
+    done = command_line("query", "select '\udcff'", data=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (QueryError.exit_code, 1) and "UTF-8" in done.stderr
 
 
 def test_nothing_is_run_when_a_later_statement_is_refused(warehouse: Path, published: Path) -> None:

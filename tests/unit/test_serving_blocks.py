@@ -4,11 +4,13 @@ import filecmp
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from serving import blocks
 from serving.blocks import copy_changed_blocks, copy_file
 
 BLOCK = 256 << 10
@@ -76,6 +78,29 @@ def test_a_copy_that_somebody_reads_is_left_alone(source: Path, tmp_path: Path) 
     (tmp_path / "kept").unlink()
     assert target.read_bytes() == before
     assert copy_changed_blocks(source, target, BLOCK) is not None
+    assert filecmp.cmp(source, target, shallow=False)
+
+
+def test_who_opens_the_copy_while_it_is_written_waits_and_ends_nobody(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal that says so would by default end the process that writes."""
+    target = tmp_path / "target.duckdb"
+    copy_file(source, target)
+    write(source, "delete from t where id > 10")
+    readers, changed = [], blocks._changed
+
+    def comes(*arguments: int) -> list[tuple[int, int]]:
+        script = "import sys; print('go', flush=True); print(len(open(sys.argv[1], 'rb').read()), flush=True)"
+        readers.append(subprocess.Popen([sys.executable, "-c", script, str(target)], stdout=subprocess.PIPE, text=True))
+        assert readers[0].stdout.readline() == "go\n"
+        time.sleep(0.3)
+        assert readers[0].poll() is None
+        return changed(*arguments)
+
+    monkeypatch.setattr(blocks, "_changed", comes)
+    assert copy_changed_blocks(source, target, BLOCK) is not None
+    assert readers[0].communicate(timeout=30)[0] == f"{source.stat().st_size}\n"
     assert filecmp.cmp(source, target, shallow=False)
 
 
