@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from tqdm import tqdm
 
@@ -33,6 +34,7 @@ from dagster_project.dbt_command import run_dbt
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.schedules import HOURLY_JOB
 from dagster_project.settings import Settings, SettingsError
+from serving.versions import list_versions
 
 
 class Translator(DagsterDbtTranslator):
@@ -127,7 +129,11 @@ def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.Asset
     @dbt_assets(manifest=manifest, name="dbt_build", dagster_dbt_translator=TRANSLATOR, pool=WRITER_POOL)
     def dbt_build(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
         with tqdm(desc="dbt build", total=len(keys) + len(tests), disable=not settings.progress, leave=False) as bar:
-            results = _build(context, settings, nodes, _selection(context, nodes, keys, tests), bar.update)
+            chosen = _selection(context, nodes, keys, tests)
+            if chosen and context.job_def.name == HOURLY_JOB and list_versions(settings.published):
+                with warehouse.connect() as con:
+                    chosen += _lost(con, nodes, relations)
+            results = _build(context, settings, nodes, chosen, bar.update)
         # dbt has let go of the file: count now, then hand its results on, those of a partly failed build too
         with warehouse.connect() as con:
             found = queries.table_sizes(con, [relations[id_] for id_ in _counted(results, nodes, relations)])
@@ -137,7 +143,11 @@ def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.Asset
             of_parts = {test_name(nodes[id_]) for id_ in parts}
             record(con, context.run.run_id, WHOLE.name, [found for found in by_test if found.check_name not in of_parts])
             record(con, context.run.run_id, TOUCHED.name, [found for found in by_test if found.check_name in of_parts])
-        yield from materialisations(results, keys, sizes)
+        for made in materialisations(results, keys, sizes):
+            if made.asset_key in context.selected_asset_keys:
+                yield made
+            else:  # Dagster takes results of those only that it asked for
+                context.log_event(dg.AssetMaterialization(made.asset_key, metadata=made.metadata))
         yield from by_table(by_test)
         if failed := broken(results):
             first = failed[0]
@@ -145,6 +155,17 @@ def dbt_definitions(settings: Settings, manifest: Mapping[str, Any]) -> dg.Asset
             raise dg.Failure(f"dbt could not build {first.name}{more}: {' '.join((first.message or 'no message').split())}")
 
     return dbt_build
+
+
+def _lost(
+    con: duckdb.DuckDBPyConnection, nodes: Mapping[str, Mapping[str, Any]], relations: Mapping[str, tuple[str, str]]
+) -> list[str]:
+    """Models over all of history that have no table: the daily run that builds them may be hours away, and until then nothing
+    could be published over a version that has them."""
+    whole = [id_ for id_ in relations if WHOLE_HISTORY in nodes[id_].get("tags", ())]
+    held = "select schema_name, table_name from duckdb_tables() union all select schema_name, view_name from duckdb_views()"
+    there = set(con.execute(held).fetchall())
+    return [id_ for id_ in whole if relations[id_] not in there]
 
 
 def _counted(results: Sequence[NodeResult], nodes: Mapping[str, Mapping[str, Any]], relations: Mapping[str, Any]) -> list[str]:
