@@ -11,14 +11,8 @@ from dagster_project.queries import rows, table_exists
 from dagster_project.resources import warehouse_resource
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import load_dictionary
-from raw_loaders.errors import LandingError, LoaderError
+from raw_loaders.errors import LandingError, WarehouseGoneError
 from serving.places import serve_file
-
-
-class WarehouseGoneError(LoaderError):
-    """The warehouse file is missing although versions were published from it."""
-
-    exit_code = 2
 
 
 def check_warehouse_is_there(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from raw_loaders.turns import turns_folder
 from serving.places import REPOSITORY, data_folder, published_folder, warehouse_file
 
 DEFAULT_START = "2025-11-01"
@@ -53,8 +54,8 @@ class Settings:
 
     @property
     def turns(self) -> Path:
-        """Lock files by which runs take turns."""
-        return self.dagster_home / "turns"
+        """Lock files by which runs, and commands by hand, take turns."""
+        return turns_folder(self.warehouse)
 
     @property
     def published(self) -> Path:

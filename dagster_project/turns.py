@@ -2,62 +2,42 @@
 
 Runs that the daemon launches queue in the pool `duckdb_writer`. A run started on the command line is in no queue: it counts
 in the pool, so that the daemon lets none start beside it, and waits itself for a run that was there before. What it waits
-for is a lock on a file, which the operating system releases when its process ends, however it ends.
+for is the lock that commands by hand take as well (raw_loaders.turns); a second one, a run's own, says that it is alive.
 """
 
 import contextlib
 import fcntl
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import dagster as dg
+
+from raw_loaders.turns import hold_turn
 
 ACTIVE = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # from "started" in Dagster's records to the lock on the run's own file: an import or two, long ago even on a busy machine
 GRACE_S = 120.0
-_POLL_S = 0.25
 
 
 @contextlib.contextmanager
 def turn(folder: Path, run_id: str) -> Iterator[None]:
-    """Hold the one turn for the duration of a block; waits, as long as it takes, for the run that has it.
+    """Hold the one turn for the duration of a block; waits, as long as it takes, for the run or command that has it.
 
     `folder` is where the lock files lie. While the block lasts, and while it waits, `is_alive(folder, run_id)` is true.
+    Raises TurnError when the lock file of the turn cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     own = _own_file(folder, run_id)
     unlocked = own.with_suffix(".new")
-    with unlocked.open("w") as alive, (folder / "turn.lock").open("a+") as lock:
+    with unlocked.open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         unlocked.rename(own)  # nobody finds the file without its lock
         try:
-            _wait(lock)
-            lock.seek(0)
-            lock.truncate()
-            lock.write(run_id)
-            lock.flush()
-            yield
+            with hold_turn(folder, f"run {run_id[:8]}"):
+                yield
         finally:
             own.unlink(missing_ok=True)
-
-
-def _wait(lock: IO[str]) -> None:
-    said = None
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read() or "another run"
-            if holder != said:
-                print(f"  waiting for run {holder[:8]}, which is at work on the warehouse ...", file=sys.stderr, flush=True)
-                said = holder
-            time.sleep(_POLL_S)
-        else:
-            return
 
 
 def _own_file(folder: Path, run_id: str) -> Path:

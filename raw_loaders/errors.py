@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import duckdb
-
 
 class LoaderError(Exception):
     """Base of every expected fault; `exit_code` is what the command line returns for it."""
@@ -28,6 +26,16 @@ class WarehouseLockedError(LoaderError):
     """Another process holds the warehouse file for longer than we were told to wait."""
 
     exit_code = 4
+
+
+class WarehouseGoneError(LoaderError):
+    """The warehouse file is missing where one was made before."""
+
+    exit_code = 2
+
+
+class TurnError(LoaderError):
+    """The lock file by which writers take turns cannot be made or written."""
 
 
 class DiskFullError(LoaderError):
@@ -67,21 +75,34 @@ class LinesTooWideError(LoaderError):
 
 
 _LOCK_HOLDER = re.compile(r"Conflicting lock is held in (?P<process>.+?) \(PID (?P<pid>\d+)\)")
+_LOCKED_FILE = re.compile(r'Could not set lock on file "(?P<file>.+?)"')
 
 
-def is_lock_conflict(error: duckdb.Error) -> bool:
-    """True when `error` is DuckDB's refusal to open a file that another process has open."""
+def is_lock_conflict(error: object) -> bool:
+    """True when `error`, or a text, is DuckDB's refusal to open a file that another process has open."""
     return "Could not set lock on file" in str(error)
 
 
-def locked(warehouse: Path, error: duckdb.Error, waited_s: float) -> WarehouseLockedError:
-    """The sentence for a warehouse held by somebody else; names process and PID where DuckDB knows them."""
-    holder = _LOCK_HOLDER.search(str(error))
+def locked(warehouse: Path, error: object, waited_s: float) -> WarehouseLockedError:
+    """The sentence for a warehouse held by somebody else; names file, process and PID where DuckDB knows them.
+
+    `error` is DuckDB's error or its text: the file may be the one with the marts, which lies beside the warehouse.
+    """
+    holder, file = _LOCK_HOLDER.search(str(error)), _LOCKED_FILE.search(str(error))
     who = f"{holder['process']} (PID {holder['pid']})" if holder else "another process"
     return WarehouseLockedError(
-        f"The warehouse {warehouse} is open in {who} and was still locked after {waited_s:.0f} s: "
+        f"The warehouse {file['file'] if file else warehouse} is open in {who} and was still locked after {waited_s:.0f} s: "
         "close that program or wait for it, then run the same command again; nothing was changed."
     )
+
+
+def check_is_there(warehouse: Path) -> None:
+    """Raise WarehouseGoneError when the file is missing: to open it would make an empty one in its place."""
+    if not warehouse.is_file():
+        raise WarehouseGoneError(
+            f"The warehouse {warehouse} is gone: put it back; or, where there never was one, load a landing into it first; "
+            "nothing was made in its place."
+        )
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -15,6 +15,7 @@ from exports.archive.stores import Store, blake2b, open_store, put_verified
 from exports.archive.texts import GapError, archived_members, text_hash_of_file
 from exports.errors import ExportError, NotArchivedError, SelectionError, writing_to
 from raw_loaders.dictionary import load_dictionary
+from raw_loaders.errors import check_is_there
 from raw_loaders.warehouse import open_warehouse
 
 CARDS = "files/"  # one small JSON document per settled landing file
@@ -183,8 +184,10 @@ def delete_landing_files(
     """Delete the landing files named (paths relative to the landing), after reading every copy of them again.
 
     Nothing is deleted unless all of them are archived whole, unchanged since, and their copies hold what they should; the rows of
-    the warehouse stay. Returns the paths. Raises NotArchivedError or SelectionError naming the first file that may not go.
+    the warehouse stay. Returns the paths. Raises NotArchivedError or SelectionError naming the first file that may not go,
+    WarehouseGoneError when there is no warehouse (none is made).
     """
+    check_is_there(warehouse)
     stores = {"warm": open_store(warm), "archive": open_store(archive)}
     with open_warehouse(warehouse, load_dictionary(), lock_wait_s=lock_wait_s) as connection:
         prepare_state(connection)

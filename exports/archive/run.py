@@ -15,6 +15,7 @@ from exports.archive.partitions import Archived, PartitionKey, Policy, Selection
 from exports.archive.stores import Store, blake2b, open_store, put_verified
 from exports.errors import ConflictError, CorruptArchiveError, DestinationError, ExportError, NoSpaceError, writing_to
 from raw_loaders.dictionary import load_dictionary
+from raw_loaders.errors import check_is_there
 from raw_loaders.warehouse import open_warehouse
 
 IST = ZoneInfo("Asia/Kolkata")
@@ -67,9 +68,10 @@ def archive(
     `landing` is compared with the copies (default: the folder the warehouse was loaded from). `replace_lost` allows a copy to be
     replaced by one with fewer records, `new_destination` a store that does not hold what was archived before. Nothing is deleted
     in the landing. A partition that fails is named in the report and in ops.archive_partitions, its source stays, and the next
-    run does it again. Raises NoSpaceError and DestinationError when a destination cannot be used at all, LoaderError when the
-    warehouse cannot be opened.
+    run does it again. Raises NoSpaceError and DestinationError when a destination cannot be used at all, WarehouseGoneError when
+    there is no warehouse (none is made), another LoaderError when it cannot be opened.
     """
+    check_is_there(warehouse)
     dictionary = load_dictionary()
     with open_warehouse(warehouse, dictionary, lock_wait_s=lock_wait_s) as connection:
         # sorted files need the order kept, and sorting a day of fills more memory than a loader is given
@@ -95,7 +97,11 @@ def archive(
 def verify(
     warehouse: Path, destinations: Destinations, *, selection: Selection | None = None, lock_wait_s: float = 30.0
 ) -> dict[str, str]:
-    """Read every archived copy again. Returns partition -> what is wrong with it, and notes it in ops.archive_partitions."""
+    """Read every archived copy again. Returns partition -> what is wrong with it, and notes it in ops.archive_partitions.
+
+    Raises WarehouseGoneError when there is no warehouse (none is made), another LoaderError when it cannot be opened.
+    """
+    check_is_there(warehouse)
     wrong = {}
     with open_warehouse(warehouse, load_dictionary(), lock_wait_s=lock_wait_s) as connection:
         prepare_state(connection)
