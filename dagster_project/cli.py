@@ -1,4 +1,4 @@
-"""`python -m dagster_project run | prepare`: what `make run` and `make ui` call."""
+"""`python -m dagster_project run | prepare | publish`: what `make run` and `make ui` call, and a publication by hand."""
 
 import argparse
 import contextlib
@@ -25,8 +25,10 @@ from dagster_project.runner import RunFailedError, RunResult, Span, day_spans, e
 from dagster_project.schedules import DAILY_JOB, HOURLY_JOB
 from dagster_project.settings import Settings, SettingsError, remember_landing
 from raw_loaders.dictionary import load_dictionary
-from raw_loaders.errors import LoaderError
+from raw_loaders.errors import LoaderError, WarehouseLockedError, check_is_there
 from raw_loaders.landing import check_landing
+from raw_loaders.turns import hold_turn, this_command
+from serving import ServingError, publish
 
 _NAMED_SPANS = 3
 
@@ -38,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = replace(Settings.from_env(), progress=sys.stderr.isatty())
         if options.command == "prepare":
             settle(settings)
+        elif options.command == "publish":
+            _publish(settings)
         else:
             run(settings, options)
-    except (LoaderError, SettingsError, RunFailedError) as error:
+    except (LoaderError, ServingError, SettingsError, RunFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except (duckdb.IOException, OSError) as error:
@@ -73,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--tick", action="store_true", help="the hourly job alone, as its schedule runs it")
     which.add_argument("--all", action="store_true", help="report every hour that holds data and reconcile every day anew")
     run_command.add_argument("--to", dest="last", metavar="KEY", help="last hour or day of the range, inclusive")
+    commands.add_parser("publish", help="publish what stands in the warehouse, without any check")
     commands.add_parser("prepare", help="make the landing and Dagster's storage ready, load nothing (for the UI)")
     return parser
 
@@ -80,51 +85,97 @@ def _parser() -> argparse.ArgumentParser:
 def settle(settings: Settings) -> None:
     """Make landing and Dagster's home ready: the demo landing when none was named, room for real logs after a demo.
 
-    Raises LandingError, before anything is written, when the landing named is missing or holds no file of a stream.
+    Waits for its turn at the warehouse. Raises LandingError, before anything is written or waited for, when the landing named
+    is missing or holds no file of a stream, WarehouseGoneError when the warehouse was moved away.
     """
-    if not settings.landing.exists() and settings.landing == settings.data / "landing":
-        with _stage(f"making the demo landing {settings.landing}"):
-            make_demo_landing(settings.landing)
-    check_landing(settings.landing, load_dictionary())
+    _check_what_is_named(settings)
+    with _turn_of(settings, "prepare"):
+        if _lacks_demo(settings):
+            with _stage(f"making the demo landing {settings.landing}"):
+                make_demo_landing(settings.landing)
+            check_landing(settings.landing, load_dictionary())
+        check_warehouse_is_there(settings)
+        message = make_room_for_real_logs(settings)
+        prepare_home(settings)
+        if message:
+            print(f"  {message}", file=sys.stderr)
+            forget_materialisations()
+        remember_landing(settings)
+
+
+def _check_what_is_named(settings: Settings) -> None:
+    if not _lacks_demo(settings):
+        check_landing(settings.landing, load_dictionary())
     check_warehouse_is_there(settings)
-    message = make_room_for_real_logs(settings)
-    prepare_home(settings)
-    if message:
-        print(f"  {message}", file=sys.stderr)
-        forget_materialisations()
-    remember_landing(settings)
+
+
+def _lacks_demo(settings: Settings) -> bool:
+    return settings.landing == settings.data / "landing" and not settings.landing.exists()
+
+
+def _turn_of(settings: Settings, command: str) -> contextlib.AbstractContextManager[None]:
+    """The turn that every writer takes; the runs of this command go on in it."""
+    return hold_turn(settings.turns, this_command(f"python -m dagster_project {command}"))
 
 
 def run(settings: Settings, options: argparse.Namespace) -> None:
     """Both jobs: the hours asked for, then (but for a tick) the days that need reconciling; prints the summary to stdout.
 
+    All of it is one turn: between the jobs, too, this command asks the warehouse what there is to do.
     Raises SettingsError for a wrong key or a stale manifest, LoaderError and RunFailedError for what goes wrong later.
     """
     if options.last and not options.first:
         raise SettingsError("--to needs --from: name the first partition of the range too.")
     hours = hour_span(settings, options.partition or options.first, options.last or options.partition)
-    settle(settings)
-    if options.all:
-        settings = replace(settings, announcement_limit=None)
-        _forget_reports(settings)
-    defs = build_definitions(settings)
+    _check_what_is_named(settings)
+    with _turn_of(settings, "run"):
+        settle(settings)
+        if options.all:
+            settings = replace(settings, announcement_limit=None)
+            _forget_reports(settings)
+        defs = build_definitions(settings)
+        result, refused = _run_hours(settings, defs, hours)
+        if refused and options.tick:
+            raise refused
+        asked = _days_of(hours) if options.partition or options.first or refused else set()
+        spans = [] if options.tick else day_spans(settings, asked | _stale_days(settings))
+        if spans:
+            _run_days(settings, defs, spans, result)
+        _print_summary(settings, result)
+
+
+def _run_hours(settings: Settings, defs: dg.Definitions, hours: Span) -> tuple[RunResult, RunFailedError | None]:
+    """What the hourly job did; with the fault for which it did not publish, where it is one that the daily job looks at again."""
     with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check, publish"), _output_to(settings, HOURLY_JOB):
-        hourly_result = execute(settings, defs, HOURLY_JOB, hours)
-    asked = _days_of(hours) if options.partition or options.first else set()
-    spans = [] if options.tick else day_spans(settings, asked | _stale_days(settings))
-    if spans:
-        *older, newest = spans
-        with (
-            _stage(f"daily job for {_describe(*spans)}: reconcile days, check whole tables, publish"),
-            _output_to(settings, DAILY_JOB),
-        ):
-            for span in tqdm(older, desc="days apart", unit="range", disable=not settings.progress or not older, leave=False):
-                execute(settings, defs, DAILY_JOB, span, only=[DAY_RECONCILIATION])
-            # whole tables are checked and published once, after the last of the days
-            daily_result = execute(settings, defs, DAILY_JOB, newest)
-        for check, sentences in daily_result.warnings.items():
-            hourly_result.warnings[check] = sentences
-    _print_summary(settings, hourly_result)
+        try:
+            return execute(settings, defs, HOURLY_JOB, hours), None
+        except RunFailedError as error:
+            if error.is_for_daily_run:
+                return error.result, error
+            raise
+
+
+def _run_days(settings: Settings, defs: dg.Definitions, spans: Sequence[Span], result: RunResult) -> None:
+    """The daily job for these days; `result` takes its warnings and what it published."""
+    *older, newest = spans
+    with (
+        _stage(f"daily job for {_describe(*spans)}: reconcile days, check whole tables, publish"),
+        _output_to(settings, DAILY_JOB),
+    ):
+        for span in tqdm(older, desc="days apart", unit="range", disable=not settings.progress or not older, leave=False):
+            execute(settings, defs, DAILY_JOB, span, only=[DAY_RECONCILIATION])
+        # whole tables are checked and published once, after the last of the days
+        daily_result = execute(settings, defs, DAILY_JOB, newest)
+    result.warnings.update(daily_result.warnings)
+    result.published = daily_result.published
+
+
+def _publish(settings: Settings) -> None:
+    """What stands in the warehouse, for the cases in which a person knows better than a check."""
+    check_is_there(settings.warehouse)
+    with _turn_of(settings, "publish"):
+        version = publish(settings.warehouse, settings.published, wait_s=settings.lock_wait_s)
+    print(f"Published: version {version.version_id}, without any check")
 
 
 def _describe(*spans: Span) -> str:
@@ -168,14 +219,21 @@ def _output_to(settings: Settings, job: str) -> Iterator[None]:
         yield
 
 
-def _print_summary(settings: Settings, result: RunResult) -> None:
-    dictionary = load_dictionary()
+def _print_table(settings: Settings) -> None:
     with warehouse_resource(settings).connect(read_only=True) as con:
-        lines = summary.stream_rows(con, dictionary)
+        lines = summary.stream_rows(con, load_dictionary())
         others = summary.other_files(con)
     print(summary.table(lines))
     for other in others:
         print(f"not loaded: {other['files']} {other['status']} files ({other['reason']}), e.g. {other['example']}")
+
+
+def _print_summary(settings: Settings, result: RunResult) -> None:
+    try:
+        _print_table(settings)
+    except WarehouseLockedError as error:
+        # a stranger, who takes no turn, opened the file after the run was over and published: that is no fault of the run
+        print(f"The run is done; its table cannot be shown: {error}")
     for first, *more in result.warnings.values():
         print(f"warning: {first}{f' - and of {len(more)} more tables' if more else ''}")
     files = sum(int(read["files_read"]) for read in result.read.values())

@@ -1,6 +1,7 @@
 """The commands `bandit-warehouse export …` and `bandit-warehouse archive …`."""
 
 import argparse
+import contextlib
 import datetime as dt
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from exports.settings import ExportSettings, window_of
 from exports.sheets.crosscheck import cross_check
 from exports.sheets.mirror import SHEETS, export_sheets
 from exports.summaries.run import HOLD_SHARE, NAMES, export_summaries
+from raw_loaders.errors import check_is_there
 from raw_loaders.status import format_table
+from raw_loaders.turns import hold_turn, this_command, turns_folder
 
 WHOLE = "dates are IST dates, both included; what is left open reaches as far as the decisions do"
 
@@ -149,21 +152,29 @@ def _selection(options: argparse.Namespace) -> Selection:
     return Selection(options.streams, options.assets, options.first.isoformat() if options.first else None, end)
 
 
+def _in_turn(options: argparse.Namespace, step: str) -> contextlib.AbstractContextManager[None]:
+    """The turn that runs take, too: each of these steps writes its state into the warehouse."""
+    warehouse = _settings(options).warehouse
+    check_is_there(warehouse)  # where there is none, nobody is waited for and no folder is made
+    return hold_turn(turns_folder(warehouse), this_command(f"bandit-warehouse archive {step}"))
+
+
 def _archive_run(options: argparse.Namespace) -> None:
     settings = _settings(options)
     policy = Policy(
         settings.policy.hot_days if options.hot_days is None else options.hot_days,
         settings.policy.warm_days if options.warm_days is None else options.warm_days,
     )
-    report = archive(
-        settings.warehouse,
-        _there(options),
-        policy=policy,
-        selection=_selection(options),
-        dry_run=options.dry_run,
-        replace_lost=options.replace_lost,
-        new_destination=options.new_destination,
-    )
+    with _in_turn(options, "run"):
+        report = archive(
+            settings.warehouse,
+            _there(options),
+            policy=policy,
+            selection=_selection(options),
+            dry_run=options.dry_run,
+            replace_lost=options.replace_lost,
+            new_destination=options.new_destination,
+        )
     _print_report(report)
     report.raise_if_failed()
 
@@ -186,12 +197,14 @@ def _print_report(report: ArchiveReport) -> None:
 
 
 def _archive_status(options: argparse.Namespace) -> None:
-    rows = archive_status(_settings(options).warehouse, _selection(options))
+    with _in_turn(options, "status"):
+        rows = archive_status(_settings(options).warehouse, _selection(options))
     print(format_table(rows))
 
 
 def _archive_verify(options: argparse.Namespace) -> None:
-    wrong = verify(_settings(options).warehouse, _there(options), selection=_selection(options))
+    with _in_turn(options, "verify"):
+        wrong = verify(_settings(options).warehouse, _there(options), selection=_selection(options))
     if wrong:
         for reason in wrong.values():
             print(f"  {reason}")
@@ -211,6 +224,9 @@ def _archive_restore(options: argparse.Namespace) -> None:
 
 def _archive_delete(options: argparse.Namespace) -> None:
     there = _there(options)
-    paths = delete_landing_files(_settings(options).warehouse, there.warm, there.archive, options.files, dry_run=options.dry_run)
+    with _in_turn(options, "delete-landing"):
+        paths = delete_landing_files(
+            _settings(options).warehouse, there.warm, there.archive, options.files, dry_run=options.dry_run
+        )
     for path in paths:
         print(f"{'would delete' if options.dry_run else 'deleted'} {path}")

@@ -9,8 +9,10 @@ import duckdb
 
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.errors import LoaderError
+from raw_loaders.landing import check_landing
 from raw_loaders.load import LoadReport, load_landing
 from raw_loaders.status import format_table, other_files, stream_summary
+from raw_loaders.turns import hold_turn, this_command, turns_folder
 from raw_loaders.warehouse import open_warehouse
 
 EXIT_CODES = """exit codes: 0 done, 1 unexpected fault, 2 landing or arguments wrong, 3 some files unreadable (the others
@@ -55,15 +57,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _load(options: argparse.Namespace) -> int:
-    report = load_landing(
-        options.landing,
-        options.warehouse,
-        streams=options.streams,
-        progress=not options.no_progress and sys.stderr.isatty(),
-        lock_wait_s=options.lock_wait,
-        adopt=options.adopt,
-        reread=options.reread,
-    )
+    check_landing(options.landing, load_dictionary())  # for a landing that is not there nobody is waited for
+    with hold_turn(turns_folder(options.warehouse), this_command("python -m raw_loaders load")):
+        report = load_landing(
+            options.landing,
+            options.warehouse,
+            streams=options.streams,
+            progress=not options.no_progress and sys.stderr.isatty(),
+            lock_wait_s=options.lock_wait,
+            adopt=options.adopt,
+            reread=options.reread,
+        )
     print(_sentence(report))
     report.raise_if_unreadable()
     return 0
@@ -81,7 +85,11 @@ def _sentence(report: LoadReport) -> str:
 def _status(options: argparse.Namespace) -> int:
     if not options.warehouse.exists():
         raise LoaderError(f"There is no warehouse {options.warehouse}: load a landing into it first.")
-    with open_warehouse(options.warehouse, load_dictionary(), lock_wait_s=options.lock_wait) as connection:
+    with (
+        # the raw schema is brought up to date: this writes, too
+        hold_turn(turns_folder(options.warehouse), this_command("python -m raw_loaders status")),
+        open_warehouse(options.warehouse, load_dictionary(), lock_wait_s=options.lock_wait) as connection,
+    ):
         print(format_table(stream_summary(connection)))
         print()
         print(format_table(other_files(connection)))
