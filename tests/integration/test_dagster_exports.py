@@ -11,6 +11,7 @@ from archives import simulated_landing
 from contract_marts import make_marts
 from dagster_project.assets.exports import ARCHIVE, DAILY_EXPORTS, export_assets, export_job, export_schedule
 from dagster_project.assets.keys import DAY_RECONCILIATION, EXPORT_GROUP
+from dagster_project.resources import warehouse_resource
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import load_dictionary
 
@@ -46,7 +47,9 @@ def run(settings: Settings, *keys: str, expect: bool = True, **options: object) 
     assets = export_assets(settings, load_dictionary())
     chosen = [asset for asset in assets if asset.key.path[-1] in keys]
     with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize(chosen, instance=instance, raise_on_error=expect, **options)
+        return dg.materialize(
+            chosen, instance=instance, resources={"warehouse": warehouse_resource(settings)}, raise_on_error=expect, **options
+        )
 
 
 def test_a_range_of_days_is_one_run(settings: Settings) -> None:
@@ -89,7 +92,9 @@ def test_job_and_schedule(settings: Settings) -> None:
     """The nightly job holds the whole group."""
     job = export_job()
     assets = export_assets(settings, load_dictionary())
-    resolved = dg.Definitions(assets=assets, jobs=[job], schedules=[export_schedule(job)])
+    resolved = dg.Definitions(
+        assets=assets, jobs=[job], schedules=[export_schedule(job)], resources={"warehouse": warehouse_resource(settings)}
+    )
     selected = resolved.resolve_job_def("exports").asset_layer.executable_asset_keys
     assert {key.path[-1] for key in selected} == {"summaries", "audit_report", "sheets", "health_buckets", "archive"}
     assert {group for asset in assets for group in asset.group_names_by_key.values()} == {EXPORT_GROUP}

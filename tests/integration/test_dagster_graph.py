@@ -55,10 +55,12 @@ def test_raw_is_hourly_days_are_daily_and_full_rebuilds_have_no_partition(defs: 
     assert not graph.get(dg.AssetKey(["staging", "stg_signals"])).is_partitioned
 
 
-@pytest.mark.parametrize("job", ["hourly", "daily"])
+@pytest.mark.parametrize("job", ["hourly", "daily", "exports"])
 def test_every_step_writes_through_the_one_pool(defs: dg.Definitions, job: str) -> None:
     nodes = defs.resolve_job_def(job).all_node_defs
     assert {node.pool for node in nodes} == {WRITER_POOL}
+    if job == "exports":  # what opens no warehouse must ask for the turn all the same
+        assert all("warehouse" in node.required_resource_keys for node in nodes)
 
 
 def test_each_stream_has_its_reconciliation_checks_and_none_stops_the_rest_of_the_run(defs: dg.Definitions) -> None:
