@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,63 +26,143 @@ class LandedFile:
     facts: PathFacts
 
 
-def scan_landing(landing: Path, dictionary: Dictionary) -> list[LandedFile]:
-    """Every file below `landing`, sorted by path. Raises LandingError when there is no such folder or nothing to load in it."""
+@dataclass(slots=True, frozen=True)
+class Listing:
+    """What a look at a landing found: `files`, sorted by path, and what could not be looked at.
+
+    `unreadable` has the reason by path relative to the landing; the path of a folder ends with '/'.
+    """
+
+    files: list[LandedFile]
+    unreadable: dict[str, str]
+
+    def hides(self, source_file: str) -> bool:
+        """Whether nobody knows if this file is still there: it lies below a folder that could not be read, or is unreadable."""
+        return source_file in self.unreadable or any(
+            path.endswith("/") and source_file.startswith(path) for path in self.unreadable
+        )
+
+
+@dataclass(slots=True, frozen=True)
+class _Folder:
+    """What lies in a folder: other folders (each with its last '/'), files with their stat, and what could not be looked at."""
+
+    folders: list[str]
+    files: list[tuple[str, os.stat_result]]
+    unreadable: dict[str, str]
+
+
+def list_landing(landing: Path, dictionary: Dictionary) -> Listing:
+    """Every file below `landing`. What goes away meanwhile is gone; a folder without rights hides what is in it, and no more.
+
+    Raises LandingError when there is no such folder, when it cannot be read itself, or when nothing to load lies in it.
+    """
     _check_folder(landing)
-    files = sorted(_walk(landing, dictionary), key=lambda file: file.source_file)
-    _check_any_stream(files, landing)
-    return files
+    unreadable: dict[str, str] = {}
+    files = sorted(_walk(landing, dictionary, unreadable), key=lambda file: file.source_file)
+    _check_any_stream(files, landing, unreadable)
+    _check_folder(landing)  # a disk taken away in the middle is no landing whose files were deleted
+    return Listing(files, dict(sorted(unreadable.items())))
+
+
+def scan_landing(landing: Path, dictionary: Dictionary) -> list[LandedFile]:
+    """Every file below `landing`, sorted by path, where all of it can be read.
+
+    Raises LandingError when there is no such folder, nothing to load in it, or a part of it that cannot be read.
+    """
+    listing = list_landing(landing, dictionary)
+    for path, reason in listing.unreadable.items():
+        raise LandingError(
+            f"{landing / path} cannot be read ({reason}){_more(listing.unreadable)}: mend its rights; "
+            "until then runs load the rest of the landing and what lies there counts as unread."
+        )
+    return listing.files
 
 
 def check_landing(landing: Path, dictionary: Dictionary) -> None:
-    """Raise what scan_landing would raise, after a look at no more files than it takes."""
+    """Raise what list_landing would raise, after a look at no more files than it takes."""
     _check_folder(landing)
-    _check_any_stream(_walk(landing, dictionary), landing)
+    unreadable: dict[str, str] = {}
+    _check_any_stream(_walk(landing, dictionary, unreadable), landing, unreadable)
 
 
 def _check_folder(landing: Path) -> None:
-    if not landing.is_dir():
-        what = "is no folder" if landing.exists() else "does not exist"
-        raise LandingError(f"The landing {landing} {what}: name the folder that holds the bot's log tree.")
+    try:
+        with os.scandir(landing):
+            return
+    except FileNotFoundError:
+        what = "does not exist"
+    except NotADirectoryError:
+        what = "is no folder"
+    except OSError as error:
+        raise LandingError(
+            f"The landing {landing} cannot be read ({error.strerror or error}): mend its rights and run the same command again; "
+            "nothing was changed."
+        ) from error
+    raise LandingError(f"The landing {landing} {what}: name the folder that holds the bot's log tree.")
 
 
-def _check_any_stream(files: Iterable[LandedFile], landing: Path) -> None:
+def _check_any_stream(files: Iterable[LandedFile], landing: Path, unreadable: Mapping[str, str]) -> None:
     others = 0
     for file in files:
         if file.facts.stream:
             return
         others += 1
+    for path, reason in unreadable.items():
+        raise LandingError(
+            f"No file of a known stream can be read in {landing}, and {path} in it not at all ({reason})"
+            f"{_more(unreadable)}: mend its rights and run the same command again; nothing was changed."
+        )
     raise LandingError(f"No file of a known stream lies in {landing} ({others} other files): {_hint(landing)}.")
 
 
+def _more(unreadable: Mapping[str, str]) -> str:
+    return f", nor can {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
+
+
 def _hint(landing: Path) -> str:
-    inner = [entry.name for entry in sorted(landing.iterdir()) if (entry / "5m").is_dir() or (entry / "1h").is_dir()]
-    if inner:
-        return f"did you mean {landing / inner[0]}?"
+    with contextlib.suppress(OSError):  # a folder beside that cannot be read is no help, and no fault
+        for entry in sorted(landing.iterdir()):
+            if (entry / "5m").is_dir() or (entry / "1h").is_dir():
+                return f"did you mean {entry}?"
     return "the landing is the folder with the bots' folders 5m, 1h, 12h, 24h in it"
 
 
-def _walk(landing: Path, dictionary: Dictionary) -> Iterator[LandedFile]:
+def _walk(landing: Path, dictionary: Dictionary, unreadable: dict[str, str]) -> Iterator[LandedFile]:
+    """The files below a landing; what could not be looked at is added to `unreadable` on the way."""
     root, prefixes = str(landing), [""]
     # a folder that nobody looked at for an hour is read from the disk: several wait for it at once
     with ThreadPoolExecutor(_READERS) as readers:
         while prefixes:
             batch, prefixes[-_AT_ONCE:] = prefixes[-_AT_ONCE:], []
-            for folders, files in readers.map(functools.partial(_list, root), batch):
-                prefixes += folders
-                for name, stat in files:
+            for found in readers.map(functools.partial(_list, root), batch):
+                prefixes += found.folders
+                unreadable |= found.unreadable
+                for name, stat in found.files:
                     yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))
 
 
-def _list(root: str, prefix: str) -> tuple[list[str], list[tuple[str, os.stat_result]]]:
-    """The folders in a folder, each with its last '/', and the files with their stat; as text, a Path for each takes as long."""
-    folders, files = [], []
-    with os.scandir(f"{root}/{prefix}") as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(name + "/")
-                continue
-            with contextlib.suppress(FileNotFoundError):  # a dangling link, or a file that went away since the folder was listed
-                files.append((name, entry.stat()))
-    return folders, files
+def _list(root: str, prefix: str) -> _Folder:
+    """What lies in a folder; as text, a Path for each takes as long."""
+    found = _Folder([], [], {})
+    try:
+        with os.scandir(f"{root}/{prefix}") as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    found.folders.append(name + "/")
+                    continue
+                try:
+                    found.files.append((name, entry.stat()))
+                except FileNotFoundError:  # a dangling link, or a file that went away since the folder was listed
+                    continue
+                except PermissionError:  # the folder may be listed and no more: that is a fault of the folder
+                    raise
+                except OSError as error:
+                    found.unreadable[name] = error.strerror or str(error)
+    except (FileNotFoundError, NotADirectoryError):  # the folder went away since the one above it was listed
+        return _Folder([], [], {})
+    except OSError as error:
+        # what was listed of it before the fault may be half of it: all of the folder counts as unread
+        return _Folder([], [], {prefix: error.strerror or str(error)})
+    return found

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 from tqdm import tqdm
 
-from raw_loaders.dictionary import Dictionary, load_dictionary
+from raw_loaders.dictionary import Dictionary, PathFacts, load_dictionary
 from raw_loaders.errors import FileChangedError, FilesUnreadableError, LandingError, LinesTooWideError, is_disk_full
-from raw_loaders.landing import LandedFile, scan_landing
+from raw_loaders.landing import LandedFile, Listing, list_landing
 from raw_loaders.ledger import LedgerEntry, decide_mode, file_row, read_ledger, write_file_row
 from raw_loaders.load_file import FileLoad, FileLoader, FileWork
 from raw_loaders.warehouse import get_meta, open_warehouse, set_meta
@@ -65,19 +65,21 @@ def load_landing(
     A file is loaded whole or not at all (small ones with their neighbours), so a load that dies anywhere is continued by the
     next. `streams` limits the load to some streams, `adopt` accepts a landing that has moved, `reread` reads all files again.
     Raises LoaderError for every expected fault; files that cannot be read are noted in the report (`raise_if_unreadable`), the
-    others are loaded.
+    others are loaded. A folder that cannot be read is noted like a file, and what was loaded from it stays as it is.
     """
     dictionary = load_dictionary()
     _check_streams(streams, dictionary)
     scan_began_at = dt.datetime.now(dt.UTC)
-    landed = scan_landing(landing, dictionary)
+    listing = list_landing(landing, dictionary)
+    landed = listing.files
     now = dt.datetime.now(dt.UTC)
-    report = LoadReport(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now)
+    report = LoadReport(f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now, unreadable=dict(listing.unreadable))
     with open_warehouse(warehouse, dictionary, lock_wait_s=lock_wait_s) as connection:
         is_synthetic = any(file.source_file == dictionary.synthetic_marker for file in landed)
         _check_landing(connection, landing, warehouse, is_synthetic=is_synthetic, adopt=adopt)
         ledger = read_ledger(connection)
-        _note_other_files(connection, landed, ledger, report, is_synthetic=is_synthetic)
+        _note_unreadable(connection, listing, ledger, is_synthetic=is_synthetic)
+        _note_other_files(connection, listing, ledger, report, is_synthetic=is_synthetic)
         wanted = [file for file in landed if file.facts.stream and (streams is None or file.facts.stream in streams)]
         todo = [file for file in wanted if reread or decide_mode(file, ledger.get(file.source_file)) != "unchanged"]
         report.unchanged = len(wanted) - len(todo)
@@ -135,9 +137,29 @@ def _check_landing(
         set_meta(connection, "is_synthetic", kind)
 
 
+def _note_unreadable(
+    connection: duckdb.DuckDBPyConnection, listing: Listing, ledger: dict[str, LedgerEntry], *, is_synthetic: bool
+) -> None:
+    """List folders that could not be read (their paths end with '/') until they can be; mark files of which not even the size
+    is known."""
+    connection.execute("begin")
+    for path, entry in ledger.items():
+        if path.endswith("/") and path not in listing.unreadable:
+            connection.execute("delete from raw.files where source_file = ?", [entry.source_file])
+    for path, reason in listing.unreadable.items():
+        if path in ledger:
+            _set_status(connection, path, "unreadable", reason)
+        else:
+            facts = PathFacts(None, "unreadable", reason)
+            write_file_row(
+                connection, file_row(LandedFile(path, 0, 0, 0, facts), "unreadable", reason, is_synthetic=is_synthetic)
+            )
+    connection.execute("commit")
+
+
 def _note_other_files(
     connection: duckdb.DuckDBPyConnection,
-    landed: Sequence[LandedFile],
+    listing: Listing,
     ledger: dict[str, LedgerEntry],
     report: LoadReport,
     *,
@@ -145,16 +167,16 @@ def _note_other_files(
 ) -> None:
     """List files that are no stream's, and mark those of the ledger that have gone (their rows stay) or come back."""
     connection.execute("begin")
-    for file in landed:
+    for file in listing.files:
         entry = ledger.get(file.source_file)
         if file.facts.stream is None and (entry is None or not entry.has_stat_of(file) or entry.status != file.facts.kind):
             write_file_row(connection, file_row(file, file.facts.kind, file.facts.reason, is_synthetic=is_synthetic))
         elif entry is not None and entry.status == "missing" and entry.has_stat_of(file):
             status = "salvaged" if entry.bytes_damaged else "loaded"
             _set_status(connection, file.source_file, status, None)
-    present = {file.source_file for file in landed}
+    present = {file.source_file for file in listing.files}
     for entry in ledger.values():
-        if entry.source_file not in present:
+        if entry.source_file not in present and not entry.source_file.endswith("/") and not listing.hides(entry.source_file):
             report.missing += 1
             if entry.status != "missing":
                 _set_status(connection, entry.source_file, "missing", "no longer in the landing; its rows are kept")

@@ -50,7 +50,7 @@ def landed_partitions(
     listed = {file: Path(entry.path) for entry, file in _walk(landing, "", newest_dates)}
     found: dict[str, os.stat_result] = {}
     for file, path in ({file: landing / file for file in also} | listed).items():
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # it has gone meanwhile
+        with contextlib.suppress(OSError):  # it has gone meanwhile, or lies in a folder that cannot be read, which is a row by itself
             found[file] = path.stat()
     grouped: dict[tuple[str, str], dict[str, os.stat_result]] = defaultdict(dict)
     for file, stat in sorted(found.items()):
@@ -69,8 +69,11 @@ def landed_partitions(
 
 
 def _walk(folder: Path, prefix: str, newest_dates: int | None) -> Iterator[tuple[os.DirEntry, str]]:
-    with os.scandir(folder) as listed:
-        entries = list(listed)
+    try:
+        with os.scandir(folder) as listed:
+            entries = list(listed)
+    except OSError:
+        return  # gone since, or unreadable: the loader has noted such a folder in raw.files, and the check reads it there
     dates = sorted(entry.name for entry in entries if entry.name.startswith("date="))
     hidden = set(dates[:-newest_dates]) if newest_dates else set()
     for entry in entries:

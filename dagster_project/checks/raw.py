@@ -14,7 +14,7 @@ from dagster_project.checks.scope import BEFORE_PUBLICATION, RAW, WHOLE, Scope, 
 from dagster_project.queries import Row, rows
 from dagster_project.resources import WRITER_POOL, Warehouse
 from dagster_project.settings import Settings
-from raw_loaders.dictionary import Dictionary
+from raw_loaders.dictionary import Dictionary, load_dictionary
 from raw_loaders.load import newest_scan
 
 LINES = "lines_are_accepted_or_rejected"
@@ -215,15 +215,25 @@ def check_partitions(con: duckdb.DuckDBPyConnection, stream: str, landed: Sequen
     }
     # what came, or came back, after the newest scan of the landing is for the next load
     expected = [partition for partition in landed if any(_is_expected(file, partition, ledger) for file in partition.files)]
+    # a folder that could not be read hides files of the stream its path names, or, where it names none, perhaps of any
+    unread = [
+        row
+        for row in rows(con, "select source_file, status_reason from raw.files where stream is null and status = 'unreadable'")
+        if stream in (named := load_dictionary().streams.keys() & row["source_file"].split("/")) or not named
+    ]
     failing = [
         {"partition": partition.name, "file": file, "fault": fault}
         for partition in expected
         for file, fault in _partition_faults(partition, ledger)
     ]
+    failing += [
+        {"partition": row["source_file"], "file": row["source_file"], "fault": f"unreadable: {row['status_reason']}"}
+        for row in unread
+    ]
     return outcome(
         raw_key(stream),
         PARTITIONS,
-        rows_examined=len(expected),
+        rows_examined=len(expected) + len(unread),
         failing=failing,
         remedy="A file that could not be read: mend it or its rights, then `make run`. An unknown file: its path "
         "belongs into the stream's entry of the dictionary (raw_loaders/streams).",
