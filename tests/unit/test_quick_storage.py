@@ -128,6 +128,20 @@ def test_old_runs_leave_their_state_and_nothing_else(home: Path) -> None:
         assert run(instance, "00") != old
 
 
+def test_a_clock_that_jumps_takes_no_log_from_a_run_at_work(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @dg.job
+    def hourly() -> None: ...
+
+    with dg.DagsterInstance.get() as instance:
+        done, at_work = run_once(instance), instance.create_run_for_job(hourly).run_id
+        for kind in (dg.DagsterEventType.RUN_STARTING, dg.DagsterEventType.RUN_START):
+            instance.report_dagster_event(dg.DagsterEvent(kind.value, job_name="hourly"), at_work)
+        now = time.time()
+        monkeypatch.setattr("dagster_project.run_logs.time.time", lambda: now + timedelta(days=15).total_seconds())
+        assert forget_old_run_logs(instance, home) == [done]
+        assert types_of(instance, at_work) == ["PIPELINE_STARTING", "PIPELINE_START"]
+
+
 def test_two_processes_may_forget_the_same_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with dg.DagsterInstance.get() as instance:
         run_id = run_once(instance)
