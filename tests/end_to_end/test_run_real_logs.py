@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from dagster_project.assets.keys import DAY_RECONCILIATION
 from dagster_project.build import build_definitions
 from dagster_project.runner import RunFailedError, Span, execute, hour_span
 from dagster_project.settings import Settings
+from holders import holding_turn
 from raw_loaders.dictionary import load_dictionary
 from serving.places import serve_file
 
@@ -230,3 +232,18 @@ def test_a_warehouse_open_in_another_process_is_refused_with_its_name(
     assert done.returncode == 4
     assert f"(PID {os.getpid()})" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.long
+def test_a_run_waits_for_who_has_the_turn_for_longer_than_for_a_lock(
+    copied: Ran, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before its first step, and when it asks the warehouse what there is to do."""
+    monkeypatch.setenv("LOCK_WAIT_S", "1")
+    with holding_turn(copied.settings, copied.settings.warehouse) as holder:
+        ending = threading.Timer(15, holder.stdin.close)
+        ending.start()
+        done = run_command(repository, copied.landing, copied.data, "--tick")
+        ending.join()
+    assert done.returncode == 0, done.stderr
+    assert "waiting for run holder-o" in done.stderr
