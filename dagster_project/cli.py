@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import duckdb
 import sqlalchemy
+from dagster import Definitions
 from tqdm import tqdm
 
 from dagster_project import ops_tables, summary
@@ -144,7 +145,7 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
         _print_summary(settings, result)
 
 
-def _run_hours(settings: Settings, defs: dg.Definitions, hours: Span) -> tuple[RunResult, RunFailedError | None]:
+def _run_hours(settings: Settings, defs: Definitions, hours: Span) -> tuple[RunResult, RunFailedError | None]:
     """What the hourly job did; with the fault for which it did not publish, where it is one that the daily job looks at again."""
     with _stage(f"hourly job for {_describe(hours)}: load, check, dbt build, check, publish"), _output_to(settings, HOURLY_JOB):
         try:
@@ -155,7 +156,7 @@ def _run_hours(settings: Settings, defs: dg.Definitions, hours: Span) -> tuple[R
             raise
 
 
-def _run_days(settings: Settings, defs: dg.Definitions, spans: Sequence[Span], result: RunResult) -> None:
+def _run_days(settings: Settings, defs: Definitions, spans: Sequence[Span], result: RunResult) -> None:
     """The daily job for these days; `result` takes its warnings and what it published."""
     *older, newest = spans
     with (

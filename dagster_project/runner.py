@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from dagster_project.assets.keys import PUBLISHED_MARTS
+from dagster_project.assets.publication import FOR_DAILY_RUN
 from dagster_project.partitions import DAY_FORMAT, HOUR_FORMAT, daily, day_key, day_runs, hourly
 from dagster_project.quick_storage import kept_open
 from dagster_project.run_logs import forget_old_run_logs
@@ -20,11 +21,16 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class RunFailedError(Exception):
-    """A step of the run failed. The message is one sentence for people."""
+    """A step of the run failed. The message is one sentence for people.
 
-    def __init__(self, message: str, exit_code: int = 8) -> None:
+    `is_for_daily_run`: the run did all but publish, because of a check that only the daily run can pass; `result` is what it did.
+    """
+
+    def __init__(self, message: str, exit_code: int = 8, *, is_for_daily_run: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.is_for_daily_run = is_for_daily_run
+        self.result: RunResult | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,9 @@ def execute(
         if event.is_step_materialization and event.asset_key == PUBLISHED_MARTS:
             result.published = {name: value.value for name, value in event.materialization.metadata.items()}
     if not done.success:
-        raise _failure(done)
+        failure = _failure(done)
+        failure.result = result
+        raise failure
     return result
 
 
@@ -137,7 +145,8 @@ def _failure(done: dg.ExecuteInProcessResult) -> RunFailedError:
         if fault and "exit_code" in fault.metadata:  # a fault of the loader: its own sentence and exit code
             return RunFailedError(fault.description, fault.metadata["exit_code"].value)
         if fault and fault.description:
-            return RunFailedError(f"{fault.description.rstrip('.')}; {pointer}.")
+            is_for_daily_run = FOR_DAILY_RUN in fault.metadata
+            return RunFailedError(f"{fault.description.rstrip('.')}; {pointer}.", is_for_daily_run=is_for_daily_run)
         cause = data.error and (data.error.cause or data.error)
         text = _first_line(cause.message) if cause else "no message"
         return RunFailedError(f"Step {event.step_key} failed: {text}; {pointer}.")

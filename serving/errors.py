@@ -49,6 +49,6 @@ def marts_missing(marts: Path, missing: Collection[str], *, is_expected: bool) -
     otherwise = "" if is_expected else " (or, when they are meant to be gone, say which marts are `expected`)"
     return MartsMissingError(
         f"Not published: the version before has marts that are missing in {marts} ({listed}): "
-        f"launch the job daily (`make ui`, Jobs), which builds those over all of history and publishes{otherwise}; "
+        f"`make run` builds them and publishes{otherwise}; "
         "the version before stays."
     )

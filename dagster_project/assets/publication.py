@@ -21,6 +21,9 @@ from raw_loaders.dictionary import Dictionary
 from raw_loaders.errors import LoaderError
 from serving import ServingError, publish
 
+# in the metadata of a refusal that hourly runs cannot lift
+FOR_DAILY_RUN = "is_for_daily_run"
+
 
 def publication_asset(
     settings: Settings, dictionary: Dictionary, marts: Sequence[dg.AssetKey], checks: Collection[tuple[str, str]]
@@ -91,10 +94,12 @@ def refuse(
     if missing:
         raise dg.Failure(f"{stays}: the check {missing[0]}{_more(missing)} gave no answer in this run.", allow_retries=False)
     if standing:
+        is_for_daily_run = standing[0]["scope"] != "touched"
         when = f"{standing[0]['failed_at'].astimezone(IST):%Y-%m-%d %H:%M} IST"
-        again = "`make run` looks at whole tables again" if standing[0]["scope"] != "touched" else "the next run looks again"
+        again = "`make run` looks at whole tables again" if is_for_daily_run else "the next run looks again"
         raise dg.Failure(
             f"{stays}: {_failed(standing)} It failed at {when} and has not passed since; when the cause is mended, {again}.",
+            metadata={FOR_DAILY_RUN: True} if is_for_daily_run else None,
             allow_retries=False,
         )
     if unchecked:

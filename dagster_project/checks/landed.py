@@ -50,7 +50,7 @@ def landed_partitions(
     listed = {file: Path(entry.path) for entry, file in _walk(landing, "", newest_dates)}
     found: dict[str, os.stat_result] = {}
     for file, path in ({file: landing / file for file in also} | listed).items():
-        with contextlib.suppress(OSError):  # it has gone meanwhile, or lies in a folder that cannot be read, which is a row by itself
+        with contextlib.suppress(OSError):  # it has gone meanwhile, or its folder cannot be read, which the ledger says
             found[file] = path.stat()
     grouped: dict[tuple[str, str], dict[str, os.stat_result]] = defaultdict(dict)
     for file, stat in sorted(found.items()):

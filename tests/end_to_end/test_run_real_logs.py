@@ -152,7 +152,7 @@ def test_a_range_of_hours_is_one_run_with_the_range_as_its_window(copied: Ran) -
         assert len(instance.get_run_records(dg.RunsFilter(job_name="hourly"))) == 2  # the first run, and this range
 
 
-def test_a_lost_raw_row_stops_the_publication_and_says_so(copied: Ran) -> None:
+def test_a_lost_raw_row_stops_the_publication_until_it_is_back_and_says_so(copied: Ran, ran: Ran, repository: Path) -> None:
     published = copied.settings.data / "published"
     versions, rows = sorted((published / "versions").iterdir()), (published / "serve.duckdb").read_bytes()
     with duckdb.connect(str(copied.settings.warehouse)) as con:
@@ -166,6 +166,16 @@ def test_a_lost_raw_row_stops_the_publication_and_says_so(copied: Ran) -> None:
     with pytest.raises(RunFailedError, match=r"^Not published, .* failed and .* and has not passed since; .* `make run`"):
         execute(copied.settings, build_definitions(copied.settings), "hourly", hour_span(copied.settings, None, None))
     assert (sorted((published / "versions").iterdir()), (published / "serve.duckdb").read_bytes()) == (versions, rows)
+    with (
+        duckdb.connect(str(copied.settings.warehouse)) as con,
+        duckdb.connect(str(ran.settings.warehouse), read_only=True) as whole,
+    ):
+        lost = whole.execute("from raw.signals where line_no = 7").arrow()
+        con.execute("insert into raw.signals by name from lost")
+    done = run_command(repository, copied.landing, copied.data)  # looks at whole tables again, in its second job
+    assert done.returncode == 0, done.stderr
+    assert "daily job" in done.stderr
+    assert len(list((published / "versions").iterdir())) == len(versions) + 1
     # how fresh the logs are is told all the same: these are of 2025, and were loaded a moment ago
     with duckdb.connect(str(copied.settings.warehouse), read_only=True) as con:
         told = con.sql(

@@ -102,7 +102,7 @@ def test_marts_that_got_lost_are_not_published_as_if_they_never_were(warehouse: 
     first = publish(warehouse, published)
     serve_file(warehouse).unlink()
     write_marts(warehouse, 2, marts=("fct_fills",))
-    with pytest.raises(NothingPublishedError, match=r"missing in .* \(fct_orders\): launch the job daily.*`expected`"):
+    with pytest.raises(NothingPublishedError, match=r"missing in .* \(fct_orders\): `make run` builds them.*`expected`"):
         publish(warehouse, published)
     known = {"fct_fills", "fct_orders", "v_fills"}
     with pytest.raises(NothingPublishedError, match="fct_orders") as caught:
