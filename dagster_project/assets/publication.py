@@ -60,7 +60,13 @@ def publication_asset(
         context.log_event(dg.AssetObservation(PUBLISHED_MARTS, metadata=taken_in))
         refuse(found, missing, standing, unchecked, settings.published)
         try:
-            version = publish(settings.warehouse, settings.published, facts=facts, expected=[key.path[-1] for key in marts])
+            version = publish(
+                settings.warehouse,
+                settings.published,
+                wait_s=settings.lock_wait_s,
+                facts=facts,
+                expected=[key.path[-1] for key in marts],
+            )
         except (ServingError, LoaderError) as error:
             raise dg.Failure(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from error
         newest = facts["newest_event_at"]

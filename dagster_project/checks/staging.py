@@ -175,7 +175,8 @@ def _unattributed(con: duckdb.DuckDBPyConnection, model: str, scope: Scope) -> l
                               and lossy_days.last_day >= least(placed.first_day, placed.last_day))
                    ) as is_explained_by_loss,
                    coalesce(
-                       load_id = (select arg_max(load_id, finished_at) from raw.loads)
+                       -- the load written last, whatever the clock said meanwhile
+                       load_id = (select arg_max(load_id, rowid) from raw.loads)
                            and line_no > lines_in_file - {_BURST_LINES},
                        false
                    ) as is_burst_under_way
