@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from dagster_project.partitions import TIMEZONE, Window
+from dagster_project.partitions import HOUR_FORMAT, TIMEZONE, Window
 from raw_loaders.dictionary import Dictionary
 
 Row = dict[str, Any]
@@ -142,6 +142,17 @@ def rows_of_hours(
     found = con.execute(" union all ".join(parts)).fetchall() if parts else []
     held = {(stream, hour_at): count for stream, hour_at, count in found}
     return held if asked is None else {hour: held[hour] for hour in asked if hour in held}
+
+
+def keys_of_hours(con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> set[tuple[str, str]]:
+    """(stream, key of the hourly partition) of each IST hour that holds rows, by stream and table."""
+    hour = f"date_trunc('hour', emitted_at at time zone '{TIMEZONE}')"
+    parts = [
+        f"select '{stream}', strftime(hour_ist, '{HOUR_FORMAT}') "
+        f"from (select distinct {hour} as hour_ist from {table} where emitted_at is not null)"
+        for stream, table in tables.items()
+    ]
+    return set(con.execute(" union all ".join(parts)).fetchall()) if parts else set()
 
 
 def table_sizes(con: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:

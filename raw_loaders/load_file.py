@@ -149,7 +149,15 @@ class FileLoader:
         )
         totals = FileTotals(start, splitter.resume, splitter.line_count, accepted, rejected, mode, started_at)
         bytes_damaged, status = write_totals(
-            self.connection, stream.name, landed, kept, totals, window, self.load_id, is_synthetic=self.is_synthetic
+            self.connection,
+            stream.name,
+            landed,
+            kept,
+            totals,
+            window,
+            self.load_id,
+            is_new=entry is None,
+            is_synthetic=self.is_synthetic,
         )
         looked_at = landed.size - start.file_offset
         return FileLoad(

@@ -113,14 +113,17 @@ def tell_staged(
 ) -> Events:
     """The same for streams without a clock of their own: staging knows when their rows were written.
 
-    They are few and small, so what is shown is compared with all that is staged, and nothing needs to be queued.
+    They are few and small, so all that is shown is compared with all that is staged, and nothing needs to be queued; by their
+    keys, of which only those that differ become hours: years of others cost a tick nothing but reading them.
     """
     streams = [stream for stream in dictionary.streams if stream not in queries.clocked(dictionary, dictionary.streams)]
     staged = {stream: f'staging."{name}"' for stream in streams if table_exists(con, "staging", name := staging_model(stream))}
-    held = queries.rows_of_hours(con, staged)
     unread = _unread_hours(con, keys)
-    first = hour_of(keys[0])
-    candidates = {hour: False for hour in held.keys() | _green(context.instance, streams) if hour[1] >= first}
+    shown = {(stream, key) for stream in streams for key in context.instance.get_materialized_partitions(raw_key(stream))}
+    there = queries.keys_of_hours(con, staged)
+    differing = (shown ^ there) | {named for named in shown if named[0] in unread}
+    candidates = {(stream, hour_of(key)): False for stream, key in differing if key >= keys[0]}
+    held = queries.rows_of_hours(con, staged, candidates)
     answer = yield from _tell(context, keys, candidates, held, unread, limit)
     return Told(answer.reported, answer.withdrawn, sum(not _is_unread(hour, unread) for hour in answer.left))
 
