@@ -19,6 +19,7 @@ from dagster_project.assets.day_reconciliation import days_to_reconcile
 from dagster_project.assets.dbt import mart_keys, read_manifest
 from dagster_project.assets.keys import DAY_RECONCILIATION
 from dagster_project.build import build_definitions
+from dagster_project.dbt_start import start_ahead
 from dagster_project.instance import forget_materialisations, prepare_home
 from dagster_project.landing import check_warehouse_is_there, make_demo_landing, make_room_for_real_logs
 from dagster_project.partitions import DAY_FORMAT
@@ -160,6 +161,7 @@ def _run_hours(settings: Settings, defs: Definitions, hours: Span) -> tuple[RunR
 def _run_days(settings: Settings, defs: Definitions, spans: Sequence[Span], result: RunResult) -> None:
     """The daily job for these days; `result` takes its warnings and what it published."""
     *older, newest = spans
+    start_ahead(settings.parsed_project)
     with (
         _stage(f"daily job for {_describe(*spans)}: reconcile days, check whole tables, publish"),
         _output_to(settings, DAILY_JOB),

@@ -1,12 +1,7 @@
 """Runs dbt as a process of its own and reads what became of each node."""
 
-import ctypes
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,14 +9,13 @@ from pathlib import Path
 import dagster as dg
 
 from dagster_project.assets.dbt_results import NodeResult, read_results
+from dagster_project.dbt_start import start
 from dagster_project.resources import failing_in_a_run, wait_until_free
 from dagster_project.settings import Settings
 from raw_loaders.errors import is_lock_conflict, locked
 
 _RESULTS = ("LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult")
 _ERRORS_KEPT = 10
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _environment(settings: Settings, *, tests_part: bool) -> dict[str, str]:
@@ -91,15 +85,11 @@ def _once(
     target.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
     project = str(settings.dbt_project)
-    command = [sys.executable, "-m", "dagster_project.dbt_process", str(settings.parsed_project), *arguments]
-    process = subprocess.Popen(
-        [*command, "--target-path", str(target), "--project-dir", project, "--profiles-dir", project],
-        cwd=project,
-        env=os.environ | _environment(settings, tests_part=tests_part),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=_end_with_parent,  # noqa: PLW1509 -- between fork and exec it makes one system call, nothing else
+    process = start(
+        settings.parsed_project,
+        [*arguments, "--target-path", str(target), "--project-dir", project, "--profiles-dir", project],
+        settings.dbt_project,
+        _environment(settings, tests_part=tests_part),
     )
     errors: list[str] = []
     with output.open("w") as log:
@@ -126,9 +116,3 @@ def _event(line: str) -> tuple[str, str, str]:
         return message["name"], message["level"], message["msg"]
     except (ValueError, KeyError, TypeError):
         return "", "", line.rstrip("\n")
-
-
-def _end_with_parent() -> None:
-    """Let Linux end dbt with the run: else a killed run would leave a dbt behind that goes on writing."""
-    if _LIBC:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

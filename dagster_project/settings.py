@@ -11,7 +11,7 @@ from serving.places import REPOSITORY, data_folder, published_folder, warehouse_
 
 DEFAULT_START = "2025-11-01"
 # Dagster takes a millisecond for each: a first load of years tells the newest hours, and each later run goes on from there
-ANNOUNCEMENT_LIMIT = 3_000
+ANNOUNCEMENT_LIMIT = 2_000
 
 
 class SettingsError(Exception):

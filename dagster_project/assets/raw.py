@@ -11,10 +11,12 @@ import dagster as dg
 from dagster_project import queries
 from dagster_project.assets.announcements import note_loads, tell_queued, tell_staged
 from dagster_project.assets.keys import landing_key, raw_key
+from dagster_project.dbt_start import start_ahead
 from dagster_project.landing import check_warehouse_is_there
 from dagster_project.partitions import Window, hourly, window_of
 from dagster_project.queries import Row
 from dagster_project.resources import WRITER_POOL, Warehouse
+from dagster_project.schedules import HOURLY_JOB
 from dagster_project.settings import Settings
 from raw_loaders.dictionary import Dictionary
 from raw_loaders.errors import LoaderError
@@ -35,6 +37,8 @@ def raw_assets(settings: Settings, dictionary: Dictionary) -> dg.AssetsDefinitio
     def load_raw(
         context: dg.AssetExecutionContext, warehouse: Warehouse
     ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
+        if context.job_def.name == HOURLY_JOB:
+            start_ahead(settings.parsed_project)  # it comes after the load
         window = window_of(context)
         streams = sorted(key.path[-1] for key in context.selected_asset_keys)
         report = _load(context, settings, streams if len(streams) < len(dictionary.streams) else None)
