@@ -1,10 +1,8 @@
 """What assets and checks work with: the warehouse file."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
@@ -13,7 +11,8 @@ import pydantic
 from dagster_project.quick_storage import kept_open
 from dagster_project.settings import Settings
 from dagster_project.turns import turn
-from raw_loaders.errors import LoaderError, check_is_there, is_lock_conflict, locked
+from raw_loaders.errors import LoaderError, check_is_there
+from raw_loaders.patience import patiently
 from raw_loaders.turns import turns_folder
 from serving.places import serve_file
 from serving.versions import literal
@@ -54,7 +53,7 @@ class Warehouse(dg.ConfigurableResource):
         """
         with failing_in_a_run() if self._is_in_run else contextlib.nullcontext():
             check_is_there(Path(self.path))
-            connection = _patiently(Path(self.path), self.wait_s, lambda: self._open(read_only))
+            connection = patiently(Path(self.path), self.wait_s, lambda: self._open(read_only))
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
@@ -85,7 +84,7 @@ def wait_until_free(warehouse: Path, wait_s: float) -> None:
     """
     check_is_there(warehouse)
     for file in filter(Path.is_file, (warehouse, serve_file(warehouse))):
-        _patiently(file, wait_s, lambda file=file: duckdb.connect(str(file)).close())
+        patiently(file, wait_s, lambda file=file: duckdb.connect(str(file)).close())
 
 
 @contextlib.contextmanager
@@ -95,17 +94,3 @@ def failing_in_a_run() -> Iterator[None]:
         yield
     except LoaderError as error:
         raise dg.Failure(str(error), metadata={"exit_code": error.exit_code}, allow_retries=False) from error
-
-
-def _patiently(file: Path, wait_s: float, action: Callable[[], Any]) -> Any:
-    """Do what opens `file`, again and again while another process has it open, at most for `wait_s` seconds."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            return action()
-        except duckdb.IOException as error:
-            if not is_lock_conflict(error):
-                raise
-            if time.monotonic() >= deadline:
-                raise locked(file, error, wait_s) from error
-            time.sleep(0.25)

@@ -1,18 +1,17 @@
 """Opens the warehouse file for writing, and brings its raw schema up to date."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
 from raw_loaders.dictionary import Dictionary
-from raw_loaders.errors import WarehouseNameError, WarehouseVersionError, disk_full, is_disk_full, is_lock_conflict, locked
+from raw_loaders.errors import WarehouseNameError, WarehouseVersionError, disk_full, is_disk_full
+from raw_loaders.patience import patiently
 
 SCHEMA_VERSION = 2
 MEMORY_LIMIT = "256MB"
-_RETRY_S = 0.2
 # a database file gives its name to its catalog, and `raw.x` is ambiguous when both a catalog and a schema are called raw
 _TAKEN_NAMES = {"raw", "staging", "intermediate", "marts", "build", "ops", "serve", "main", "temp", "system"}
 
@@ -59,23 +58,17 @@ def open_warehouse(warehouse: Path, dictionary: Dictionary, *, lock_wait_s: floa
 
 
 def _connect(warehouse: Path, lock_wait_s: float) -> duckdb.DuckDBPyConnection:
-    deadline = time.monotonic() + lock_wait_s
-    while True:
-        try:
-            # zstd for JSON text needs the 1.5 storage format; the older default format would store it uncompressed
-            return duckdb.connect(str(warehouse), config={"storage_compatibility_version": "latest"})
-        except duckdb.Error as error:
-            if is_lock_conflict(error):
-                if time.monotonic() >= deadline:
-                    raise locked(warehouse, error, lock_wait_s) from error
-                time.sleep(_RETRY_S)
-            elif "not a valid DuckDB database file" in str(error) or "version number" in str(error):
-                raise WarehouseVersionError(
-                    f"{warehouse} is no warehouse this release can open ({str(error).splitlines()[0]}): "
-                    "update bandit-warehouse, or name another file."
-                ) from error
-            else:
-                raise
+    # zstd for JSON text needs the 1.5 storage format; the older default format would store it uncompressed
+    config = {"storage_compatibility_version": "latest"}
+    try:
+        return patiently(warehouse, lock_wait_s, lambda: duckdb.connect(str(warehouse), config=config))
+    except duckdb.Error as error:
+        if "not a valid DuckDB database file" in str(error) or "version number" in str(error):
+            raise WarehouseVersionError(
+                f"{warehouse} is no warehouse this release can open ({str(error).splitlines()[0]}): "
+                "update bandit-warehouse, or name another file."
+            ) from error
+        raise
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, warehouse: Path, dictionary: Dictionary) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import duckdb
 
-from raw_loaders.errors import is_disk_full, is_lock_conflict, locked
+from raw_loaders.errors import is_disk_full
+from raw_loaders.patience import patiently
 from serving.blocks import copy_changed_blocks, copy_file
 from serving.contents import add_reference, add_version, attach_warehouse, count_rows, free_views, mart_names, views
 from serving.errors import NothingPublishedError, PublicationError, marts_missing, no_room
@@ -37,7 +38,6 @@ from serving.versions import (
 
 # what a version gets beside the copy: its own row, the list of its tables, seeds and the history of checks
 _ADDED_BYTES = 32 << 20
-_RETRY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -187,32 +187,18 @@ def _marts_before(published: Path) -> set[str]:
 
 @contextlib.contextmanager
 def _opened(marts: Path, wait_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = _wait_for(marts, wait_s, lambda: duckdb.connect(str(marts)))
+    connection = patiently(marts, wait_s, lambda: duckdb.connect(str(marts)))
     try:
         yield connection
     finally:
         connection.close()
 
 
-def _wait_for(file: Path, wait_s: float, action: Any) -> Any:
-    """Do what opens `file`, again and again while another process has it open, at most for `wait_s` seconds."""
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            return action()
-        except duckdb.IOException as error:
-            if not is_lock_conflict(error):
-                raise
-            if time.monotonic() >= deadline:
-                raise locked(file, error, wait_s) from error
-            time.sleep(_RETRY_S)
-
-
 def _fill(part: Path, marts: Path, warehouse: Path, facts: Mapping[str, Any], wait_s: float) -> dict[str, int]:
     """Add to the copy what a version says of itself, and verify that it can be read. Returns the rows of its tables."""
     with _attached(part) as connection:
         tables = count_rows(connection)
-        _wait_for(warehouse, wait_s, lambda: attach_warehouse(connection, warehouse))
+        patiently(warehouse, wait_s, lambda: attach_warehouse(connection, warehouse))
         connection.execute("begin")
         free_views(connection)
         add_reference(connection)

@@ -153,26 +153,11 @@ def volume(con: duckdb.DuckDBPyConnection, window: Window) -> dg.AssetCheckResul
     return check_volume(STREAM, judged_hours(con, STREAM, window))
 
 
-def with_history(con: duckdb.DuckDBPyConnection, days: int, last_day_records: int) -> None:
-    """100 records in the hour from 12:00 IST on each of `days` days before the 21st, so many on the 21st."""
-    con.execute("delete from raw.hyperliquid_fills")
-    con.execute(
-        f"""
-        insert into raw.hyperliquid_fills by name
-        select 'f' as source_file, row_number() over () as line_no, 0 as byte_offset, 0 as member_no, 0 as member_offset,
-               '{{}}'::json as record, 0 as key_hash, 'l' as load_id,
-               timestamptz '2025-11-21 12:30:00+05:30' - d * interval 1 day as emitted_at
-        from range({days} + 1) t(d), range(1000) u(i)
-        where i < case when d = 0 then {last_day_records} else 100 + d % 3 end
-        """
-    )
-
-
 @pytest.mark.parametrize(("records", "state"), [(101, "passed"), (140, "passed"), (10, "warned"), (400, "warned")])
 def test_an_hour_far_from_the_same_hour_of_the_days_before_warns(
     con: duckdb.DuckDBPyConnection, records: int, state: str
 ) -> None:
-    with_history(con, days=10, last_day_records=records)
+    counts(con, "if(h = 12, 100 + d % 3, 0)", f"if(h = 12, {records}, 0)", days=10)
     assert state_of(volume(con, days_window(DAY, DAY))) == state
 
 
