@@ -77,13 +77,12 @@ docs: setup
 	@cd $(ROOT) && $(ENV) $(BIN)/bandit-warehouse docs --port $(PORT)
 
 # ---- the project itself ----------------------------------------------------------------------------------------------
-# in the order of their names, so that whole runs come first: begun last, one worker would do them alone; and one worker more than
-# the two processors of a small machine, since whole runs wait for disks and for each other's processes
+# in the order of their names, so that whole runs come first: begun last, one of the two workers would do them alone
 test: dev
-	@cd $(ROOT) && $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long" $(PYTEST_ARGS)
+	@cd $(ROOT) && $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not long" $(PYTEST_ARGS)
 
 test-all: dev
-	@cd $(ROOT) && $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@cd $(ROOT) && $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: dev
 	@echo "==> ruff"
