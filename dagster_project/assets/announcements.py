@@ -179,7 +179,7 @@ def _withdraw(instance: dg.DagsterInstance, hours: Sequence[Hour]) -> bool:
         try:
             instance.event_log_storage.wipe_asset_partitions(raw_key(stream), named)
         except NotImplementedError:
-            return False  # an instance in memory, which nobody looks at
+            return False  # Dagster's own storage cannot take an hour back, ours can (quick_storage.py)
     return True
 
 
