@@ -4,183 +4,23 @@ After each of them the next tick works, no row is lost or doubled, every table e
 what analysts read was whole all the time.
 """
 
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import IO
 
-import dagster as dg
 import duckdb
 import pytest
 
 from dagster_project.turns import GRACE_S
-from raw_loaders.dictionary import load_dictionary
-from raw_loaders.errors import is_lock_conflict
-from raw_tables import assert_reconciled
-from staged import REPOSITORY, differences
+from house import House, assert_nothing_lost, assert_sound, copied, parsed
+from moved_clock import moved_clock
+from staged import REPOSITORY
 
 pytestmark = pytest.mark.timeout(3600)
-# the command line with another dbt project than ours
-DRIVER = """
-import os, sys
-from dataclasses import replace
-from pathlib import Path
-from dagster_project import cli
-from dagster_project.settings import Settings
-known = Settings.from_env
-Settings.from_env = classmethod(lambda cls: replace(known(), dbt_project=Path(os.environ["DBT_PROJECT"])))
-sys.exit(cli.main(sys.argv[1:]))
-"""
-
-
-# a shared library that is loaded before all others and moves the wall clock of a process; its other clocks stay
-CLOCK = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <sys/time.h>
-#include <time.h>
-static long shift(void) { const char *s = getenv("CLOCK_SHIFT_S"); return s ? atol(s) : 0; }
-int clock_gettime(clockid_t id, struct timespec *t) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = (int (*)(clockid_t, struct timespec *)) dlsym(RTLD_NEXT, "clock_gettime");
-    int failed = real(id, t);
-    if (!failed && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) t->tv_sec += shift();
-    return failed;
-}
-int gettimeofday(struct timeval *t, void *zone) {
-    struct timespec now;
-    int failed = clock_gettime(CLOCK_REALTIME, &now);
-    t->tv_sec = now.tv_sec;
-    t->tv_usec = now.tv_nsec / 1000;
-    return failed;
-}
-time_t time(time_t *t) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (t) *t = now.tv_sec;
-    return now.tv_sec;
-}
-"""
 BACKFILL = ("--from", "2025-11-19", "--to", "2025-11-23")
-
-
-class House:
-    """A data folder and a landing, with the commands that work on them as processes of their own."""
-
-    def __init__(self, folder: Path, project: Path) -> None:
-        self.data, self.landing, self.project = folder / "data", folder / "landing", project
-        self.environment: dict[str, str] = {}
-        self._said: dict[int, tuple[IO[str], IO[str]]] = {}
-
-    @property
-    def warehouse(self) -> Path:
-        """The working file."""
-        return self.data / "warehouse.duckdb"
-
-    @property
-    def published(self) -> Path:
-        """What analysts open."""
-        return self.data / "published" / "serve.duckdb"
-
-    def start(self, *arguments: str, project: Path | None = None) -> subprocess.Popen:
-        """Start `python -m dagster_project run`; what it says goes into files, which never fill up and hold it."""
-        environment = (
-            os.environ
-            | self.environment
-            | {
-                "DATA": str(self.data),
-                "LANDING": str(self.landing),
-                "DBT_PROJECT": str(project or self.project),
-            }
-        )
-        out, err = (tempfile.TemporaryFile("w+") for _ in range(2))  # noqa: SIM115 -- the process is done with them later
-        process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, "run", *arguments], cwd=REPOSITORY, env=environment, stdout=out, stderr=err, text=True
-        )
-        self._said[process.pid] = out, err
-        return process
-
-    def ended(self, process: subprocess.Popen) -> subprocess.CompletedProcess:
-        """Wait for a process; what became of it and what it said."""
-        process.wait()
-        said = []
-        for file in self._said.pop(process.pid):
-            file.seek(0)
-            said.append(file.read())
-            file.close()
-        return subprocess.CompletedProcess(process.args, process.returncode, *said)
-
-    def run(self, *arguments: str, project: Path | None = None) -> subprocess.CompletedProcess:
-        """The same, waited for."""
-        return self.ended(self.start(*arguments, project=project))
-
-    def tick(self, project: Path | None = None) -> subprocess.CompletedProcess:
-        """What the hourly schedule runs."""
-        return self.run("--tick", project=project)
-
-    def killed(self, after_s: float, *arguments: str) -> bool:
-        """Start a run and kill -9 it after `after_s` seconds. True when it died of that; one done before must be fine."""
-        process = self.start(*arguments)
-        try:
-            process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        done = self.ended(process)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        return done.returncode == -signal.SIGKILL
-
-    def published_rows(self) -> dict[str, int]:
-        """Rows of each published mart, as the version itself says and as they are; fails when the two differ."""
-        with duckdb.connect(str(self.published), read_only=True) as con:
-            said = dict(con.sql("from marts.published_tables").fetchall())
-            held = {name: con.sql(f'select count(*) from marts."{name}"').fetchone()[0] for name in said}
-        assert said == held
-        return held
-
-    def open_runs(self) -> list[str]:
-        """Runs that Dagster still takes to be at work."""
-        os.environ["DAGSTER_HOME"] = str(self.data / "dagster_home")
-        with dg.DagsterInstance.get() as instance:
-            statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-            return [run.run_id for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses))]
-
-
-def assert_nothing_lost(house: House) -> None:
-    """What must hold at every moment, also between two steps of a run: the ledger adds up, readers open a whole version."""
-    deadline = time.monotonic() + 30
-    while (
-        True
-    ):  # the dbt of a killed run dies a moment after it; to look writes nothing, the next run finds what the dead one left
-        try:
-            duckdb.connect(str(house.warehouse), read_only=True).close()
-            break
-        except duckdb.IOException as error:
-            if not is_lock_conflict(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-    assert_reconciled(house.warehouse)  # what a file brought lies in the raw tables, each line of it once
-    with duckdb.connect(str(house.warehouse), read_only=True) as con:
-        for stream in load_dictionary().streams:
-            rows, keys = con.sql(f'select count(*), count(distinct (source_file, line_no)) from raw."{stream}"').fetchone()
-            assert rows == keys, stream
-    house.published_rows()
-
-
-def assert_sound(house: House, fresh: House) -> None:
-    """The next run works, and after it the tables equal a fresh build, the ledger adds up, what is published is whole."""
-    done = house.run()
-    assert done.returncode == 0, done.stderr
-    assert differences(house.warehouse, fresh.warehouse) == {}
-    assert_reconciled(house.warehouse)
-    house.published_rows()
-    assert house.open_runs() == []
 
 
 @pytest.fixture(scope="session")
@@ -193,20 +33,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return landing
 
 
-def parsed(project: Path) -> Path:
-    """Write the manifest of a dbt project, as `make setup` does."""
-    command = [str(Path(sys.executable).parent / "dbt"), "--quiet", "parse", "--profiles-dir", ".", "--project-dir", "."]
-    subprocess.run(command, cwd=project, env=os.environ | {"WAREHOUSE_PATH": "warehouse.duckdb"}, check=True)
-    (project / "target" / "manifest.json").touch()
-    return project
-
-
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the dbt project: nobody edits it while these long tests run."""
-    copy = tmp_path_factory.mktemp("project") / "dbt_project"
-    shutil.copytree(REPOSITORY / "dbt_project", copy, ignore=shutil.ignore_patterns("target", "logs"))
-    return parsed(copy)
+    return parsed(copied(REPOSITORY / "dbt_project", tmp_path_factory.mktemp("project")))
 
 
 @pytest.fixture(scope="session")
@@ -335,16 +165,6 @@ def test_ticks_under_a_clock_that_jumps(house: House, fresh: House, whole: Path,
     assert_sound(house, fresh)
 
 
-def moved_clock(folder: Path) -> Path:
-    """Build the library that moves the wall clock of a process by CLOCK_SHIFT_S seconds; skips where there is no compiler."""
-    if sys.platform != "linux" or (compiler := shutil.which("cc")) is None:
-        pytest.skip("needs Linux and a C compiler (cc) to move the clock of a process")
-    (folder / "clock.c").write_text(CLOCK)
-    built = folder / "clock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(built), str(folder / "clock.c"), "-ldl"], check=True)
-    return built
-
-
 @pytest.mark.long
 def test_the_same_hour_twice_at_once_takes_turns(house: House, fresh: House, whole: Path) -> None:
     shutil.copytree(whole, house.landing, dirs_exist_ok=True)
@@ -374,8 +194,7 @@ def test_dbt_that_breaks_in_the_middle_leaves_the_last_good_version(
     house: House, fresh: House, whole: Path, tmp_path: Path
 ) -> None:
     before = house.published_rows()
-    broken = tmp_path / "dbt_project"
-    shutil.copytree(house.project, broken, ignore=shutil.ignore_patterns("target", "logs"))
+    broken = copied(house.project, tmp_path)
     model = next(broken.rglob("fct_decisions.sql"))
     model.write_text(model.read_text().replace("\norder by", "\nwhere error('broken on purpose') is null\norder by"))
     parsed(broken)

@@ -1,9 +1,5 @@
 """What a check refused is not published by a later run either, unless the check has passed on as much as it failed on."""
 
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from dagster_project.build import build_definitions
 from dagster_project.cli import settle
 from dagster_project.runner import RunFailedError, RunResult, execute, hour_span
 from dagster_project.settings import Settings
+from house import copied, parsed
 from raw_tables import FILLS, fill, line, member, put
 
 pytestmark = pytest.mark.timeout(900)
@@ -29,15 +26,10 @@ TEST = """  data_tests:
 @pytest.fixture
 def settings(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A landing with fills of a day, and our dbt project with one more test of staging."""
-    project = tmp_path / "dbt_project"
-    shutil.copytree(repository / "dbt_project", project, ignore=shutil.ignore_patterns("target", "logs"))
+    project = copied(repository / "dbt_project", tmp_path)
     yml = next(project.rglob("stg_hyperliquid_fills.yml"))
     yml.write_text(yml.read_text().replace("  data_tests:\n", TEST, 1))
-    dbt = Path(sys.executable).parent / "dbt"
-    environment = os.environ | {"WAREHOUSE_PATH": "warehouse.duckdb"}
-    subprocess.run([dbt, "--quiet", "parse", "--profiles-dir", "."], cwd=project, env=environment, check=True)
-    (project / "target" / "manifest.json").touch()
-    made = replace(Settings(landing=tmp_path / "landing", data=tmp_path / "data"), dbt_project=project)
+    made = replace(Settings(landing=tmp_path / "landing", data=tmp_path / "data"), dbt_project=parsed(project))
     put(made.landing, FILLS, member(b"".join(line(fill(number)) for number in range(20))))
     monkeypatch.setenv("DAGSTER_HOME", str(made.dagster_home))
     settle(made)
