@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks import backfill, exports, growth, load, overhead, tick
+from benchmarks import backfill, exports, full_day, growth, load, overhead, tick
 
 
 def _exit_code(benchmark: Callable[[], None]) -> int:
@@ -15,4 +15,4 @@ def _exit_code(benchmark: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(max([_exit_code(each.main) for each in (load, exports, overhead, backfill, tick, growth)]))
+    raise SystemExit(max([_exit_code(each.main) for each in (load, exports, overhead, backfill, tick, full_day, growth)]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.process import REPOSITORY, measure, python
 from benchmarks.queries import walls_ms
-from benchmarks.tick import Site
+from benchmarks.site import Site
 from exports.report.charts import line_chart
 
 PLOT = REPOSITORY / "docs" / "growth.svg"
@@ -57,7 +57,7 @@ def _measure(days: int, rounds: int) -> dict[str, float]:
         site.prepare()
         site.tick()  # warms the page cache
         ticks = [site.tick() for _ in range(rounds)]
-        queries = walls_ms(site.folder / "data" / "published")
+        queries = walls_ms(site.published)
     return {
         "load": load_s,
         "first run": site.full_s,

@@ -16,20 +16,20 @@ _STAMP = re.compile(rb'"ts_ist": ?"([^"]+)"')
 
 
 class History:
-    """A simulated landing of `days` days of which the last `hours` have not arrived yet: `arrive()` lets the next one come.
+    """A simulated landing of `days` days of which the last `hours` have not arrived yet: `arrive()` lets the next one come. Each
+    bot runs as so many `replicas`.
 
     With `end_of`, the landing of a longer history that is whole yet, it is the last days of that one: what arrives is the same.
     """
 
-    def __init__(self, folder: Path, days: int, hours: int, end_of: "History | None" = None) -> None:
+    def __init__(self, folder: Path, days: int, hours: int, replicas: int = 3, end_of: "History | None" = None) -> None:
         self.landing, self.days = folder / "landing", days
         self.end = end_of.end if end_of else dt.datetime.combine(START + dt.timedelta(days=days), dt.time(), tzinfo=dt.UTC)
         if end_of:
             self._copy_end(end_of.landing)
         else:
-            command = python(
-                "-m", "raw_loaders.simulate", "--out", self.landing, "--seed", "3", "--days", str(days), "--trading", "active"
-            )
+            simulate = python("-m", "raw_loaders.simulate", "--out", self.landing, "--seed", "3", "--trading", "active")
+            command = [*simulate, "--days", str(days), "--runs", str(replicas)]
             subprocess.run(list(map(str, command)), cwd=REPOSITORY, check=True, capture_output=True)
         self.cuts = [self.end - dt.timedelta(hours=hours - n) for n in range(hours)]
         self.held: dict[Path, list[tuple[dt.datetime, bytes]]] = {}

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.process import REPOSITORY, measure, python
-from benchmarks.tick import Site
+from benchmarks.site import Site
 from dagster_project.dbt_command import run_dbt
 from dagster_project.settings import Settings
 

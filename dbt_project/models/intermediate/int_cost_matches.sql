@@ -100,46 +100,42 @@ matches_with_run as (
         and executions.emitted_at < decisions.owns_until
 ),
 
--- where the execution was lost, the burst in which the record was written still names the run
+-- where the execution was lost, the burst in which the record was written still names the run: from its first record to the
+-- decision record, with the bar counter that an attribution carries; among replicas that wrote at once, one without such a record
 lone_costs as (
     select costs.* from costs anti join execution_matches on costs.row_key = execution_matches.row_key
 ),
 
-burst_starts as (
-    select
-        decisions.decision_id || '|' || shapes.shape as row_key,
-        decisions.decision_id,
-        decisions.bot,
-        decisions.symbol,
-        decisions.bar_open_at,
-        shapes.shape,
-        decisions.first_seen_at as emitted_at
-    from decisions
-    cross join (values ('attribution'), ('breakdown')) as shapes (shape)
-    where {{ near_part('decisions.first_seen_at') }} and (decisions.decision_id, shapes.shape) not in (
-        select (matches.decision_id, costs.shape)
-        from matches_with_run as matches
-        inner join costs on matches.row_key = costs.row_key
-        where matches.decision_id is not null
-    )
-),
-
-burst_pairs as (
-    {{ pair_by_emission('burst_starts', 'lone_costs', ['bot', 'symbol', 'bar_open_at', 'shape']) }}
+matched_shapes as (
+    select distinct matches.decision_id, costs.shape
+    from matches_with_run as matches
+    inner join costs on matches.row_key = costs.row_key
 ),
 
 burst_matches as (
     select
-        pairs.second_key as row_key,
+        lone_costs.row_key,
         cast(null as varchar) as execution_source_file,
         cast(null as bigint) as execution_line_no,
-        'burst_lag' as method,
+        'burst' as method,
         decisions.run_id,
         decisions.decision_id
-    from burst_pairs as pairs
-    inner join burst_starts on pairs.first_key = burst_starts.row_key
-    inner join decisions on burst_starts.decision_id = decisions.decision_id
-    where pairs.lag_time <= to_seconds({{ var('burst_open_end_seconds') }})
+    from lone_costs
+    inner join decisions
+        on lone_costs.bot = decisions.bot
+        and lone_costs.symbol = decisions.symbol
+        and lone_costs.bar_open_at = decisions.bar_open_at
+        and coalesce(lone_costs.bar_counter = decisions.bar_counter, true)
+        and lone_costs.emitted_at >= decisions.first_seen_at
+        and lone_costs.emitted_at <= coalesce(
+            decisions.signal_emitted_at, decisions.first_seen_at + to_seconds({{ var('burst_open_end_seconds') }})
+        )
+    left join matched_shapes on decisions.decision_id = matched_shapes.decision_id and lone_costs.shape = matched_shapes.shape
+    where {{ near_part('decisions.first_seen_at') }}
+    qualify row_number() over (
+        partition by lone_costs.row_key
+        order by matched_shapes.decision_id is not null, decisions.first_seen_at desc, decisions.decision_id
+    ) = 1
 ),
 
 matches as (
@@ -156,7 +152,7 @@ select
     matches.run_id,
     matches.decision_id,
     coalesce(matches.method, 'unattributed') as run_method,
-    case when matches.run_id is null then 'no execution and no burst of this bot and bar close enough' end as unattributed_reason
+    case when matches.run_id is null then 'no execution, and written in no burst of this bot and bar' end as unattributed_reason
 from costs
 left join matches using (row_key)
 where {{ in_part('costs.emitted_at') }}
