@@ -15,7 +15,8 @@ import duckdb
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.patience import patiently
 from raw_tables import assert_reconciled
-from staged import REPOSITORY, differences
+from serving.places import REPOSITORY
+from staged import differences
 
 # the command line with another dbt project than ours
 DRIVER = """
@@ -35,14 +36,6 @@ def copied(project: Path, folder: Path) -> Path:
     copy = folder / "dbt_project"
     shutil.copytree(project, copy, ignore=shutil.ignore_patterns("target", "logs"))
     return copy
-
-
-def parsed(project: Path) -> Path:
-    """Write the manifest of a dbt project, as `make setup` does."""
-    command = [str(Path(sys.executable).parent / "dbt"), "--quiet", "parse", "--profiles-dir", ".", "--project-dir", "."]
-    subprocess.run(command, cwd=project, env=os.environ | {"WAREHOUSE_PATH": "warehouse.duckdb"}, check=True)
-    (project / "target" / "manifest.json").touch()
-    return project
 
 
 class House:

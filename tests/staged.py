@@ -1,51 +1,25 @@
 """Helpers to run the dbt project on a warehouse and to look at what it made."""
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import duckdb
 
+from dbt_commands import dbt
 from serving.places import serve_file
 from serving.together import open_together
 
-REPOSITORY = Path(__file__).parents[1]
 # all staging models with what they rest on: the first two have nearly every one of them as a parent
 STAGING = ["--select", "+dim_runs", "+int_attribution_summary", "stg_costs_attribution", "stg_costs_breakdown"]
 
 
-@cache
-def workshop() -> tempfile.TemporaryDirectory:
-    """Folder in which dbt works: it parses the project anew whenever the path of the warehouse changes."""
-    return tempfile.TemporaryDirectory(prefix="dbt-")
-
-
 def build(warehouse: Path, *arguments: str, selection: Sequence[str] = STAGING) -> None:
     """Run `dbt build` of `selection` (default: the staging layer) on `warehouse`; fails with dbt's output."""
-    folder = Path(workshop().name)
-    bench = folder / "warehouse.duckdb"
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "build", "--profiles-dir", ".", "--target-path", str(folder / "target"),
-        "--log-level-file", "none", "--indirect-selection", "cautious", *selection, *arguments,
-    ]  # fmt: skip
-    environment = os.environ | {"WAREHOUSE_PATH": str(bench), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    move_warehouse(warehouse, bench)
-    done = subprocess.run(command, cwd=REPOSITORY / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    move_warehouse(bench, warehouse)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-
-
-def move_warehouse(source: Path, target: Path) -> None:
-    """Move a warehouse with its marts; what lay at `target` is gone."""
-    for kind in (Path, serve_file):
-        kind(target).unlink(missing_ok=True)
-        if kind(source).exists():
-            shutil.move(kind(source), kind(target))
+    with tempfile.TemporaryDirectory(prefix="dbt-") as target:
+        code, said = dbt(warehouse, Path(target), "build", "--indirect-selection", "cautious", *selection, *arguments)
+    assert code == 0, said[-8000:]
 
 
 def copy_warehouse(source: Path, target: Path) -> Path:

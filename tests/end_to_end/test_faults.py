@@ -15,9 +15,9 @@ import duckdb
 import pytest
 
 from dagster_project.turns import GRACE_S
-from house import House, assert_nothing_lost, assert_sound, copied, parsed
+from dbt_commands import PROJECT, parse
+from house import House, assert_nothing_lost, assert_sound, copied
 from moved_clock import moved_clock
-from staged import REPOSITORY
 
 pytestmark = pytest.mark.timeout(3600)
 BACKFILL = ("--from", "2025-11-19", "--to", "2025-11-23")
@@ -36,7 +36,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the dbt project: nobody edits it while these long tests run."""
-    return parsed(copied(REPOSITORY / "dbt_project", tmp_path_factory.mktemp("project")))
+    return parse(copied(PROJECT, tmp_path_factory.mktemp("project")))
 
 
 @pytest.fixture(scope="session")
@@ -197,7 +197,7 @@ def test_dbt_that_breaks_in_the_middle_leaves_the_last_good_version(
     broken = copied(house.project, tmp_path)
     model = next(broken.rglob("fct_decisions.sql"))
     model.write_text(model.read_text().replace("\norder by", "\nwhere error('broken on purpose') is null\norder by"))
-    parsed(broken)
+    parse(broken)
     shutil.copytree(whole, house.landing, dirs_exist_ok=True)
     failed = house.tick(project=broken)
     assert failed.returncode == 8

@@ -11,7 +11,8 @@ from dagster_project.build import build_definitions
 from dagster_project.cli import settle
 from dagster_project.runner import RunFailedError, RunResult, execute, hour_span
 from dagster_project.settings import Settings
-from house import copied, parsed
+from dbt_commands import parse
+from house import copied
 from raw_tables import FILLS, fill, line, member, put
 
 pytestmark = pytest.mark.timeout(900)
@@ -29,7 +30,7 @@ def settings(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) 
     project = copied(repository / "dbt_project", tmp_path)
     yml = next(project.rglob("stg_hyperliquid_fills.yml"))
     yml.write_text(yml.read_text().replace("  data_tests:\n", TEST, 1))
-    made = replace(Settings(landing=tmp_path / "landing", data=tmp_path / "data"), dbt_project=parsed(project))
+    made = replace(Settings(landing=tmp_path / "landing", data=tmp_path / "data"), dbt_project=parse(project))
     put(made.landing, FILLS, member(b"".join(line(fill(number)) for number in range(20))))
     monkeypatch.setenv("DAGSTER_HOME", str(made.dagster_home))
     settle(made)

@@ -1,11 +1,10 @@
 """Seeds in a warehouse that an older release filled."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
+
+from dbt_commands import dbt
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 
@@ -16,18 +15,8 @@ def test_a_seed_with_other_columns_replaces_the_one_of_an_older_release(tmp_path
         connection.execute("create schema staging")
         connection.execute("create table staging.guards as select 'gone' as guard, 1 as dropped_column")
         connection.execute("create table staging.gates as select 'cost_gate' as gate")
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).parent / "dbt"), "--quiet", "seed", "--select", "guards", "--profiles-dir", "."),
-            *("--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path)),
-        ],
-        cwd=PROJECT,
-        env=os.environ | {"WAREHOUSE_PATH": str(warehouse)},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, said = dbt(warehouse, tmp_path / "target", "seed", "--select", "guards")
+    assert code == 0, said
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         guards = connection.execute("select distinct guard from staging.guards").fetchall()
         columns = [name for name, *_ in connection.execute("describe staging.guards").fetchall()]

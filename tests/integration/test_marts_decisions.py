@@ -1,7 +1,6 @@
 """Decisions and guards: the true cause of every HOLD on the real logs, and every guard of a simulated tree."""
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +10,7 @@ import duckdb
 import pytest
 from scipy.stats import binomtest
 
+from dbt_commands import dbt
 from raw_loaders.load import load_landing
 from staged import build, copy_warehouse, differences, open_warehouse
 
@@ -190,12 +190,7 @@ def test_row_order_and_threads_do_not_show(simulated: Path, tmp_path: Path, repo
             connection.execute(f"drop table {table}")
             connection.execute(f"create table {table} as from memory_copy")
             connection.execute("drop table memory_copy")
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "run", "--profiles-dir", ".", "--target-path", str(tmp_path / "target"),
-        "--log-level-file", "none", "--threads", "1", "--select", "path:models/intermediate/decisions",
-        "path:models/marts/decisions",
-    ]  # fmt: skip
-    environment = os.environ | {"WAREHOUSE_PATH": str(shuffled)}
-    done = subprocess.run(command, cwd=repository / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    selected = ["path:models/intermediate/decisions", "path:models/marts/decisions"]
+    code, said = dbt(shuffled, tmp_path / "target", "run", "--threads", "1", "--select", *selected)
+    assert code == 0, said[-4000:]
     assert differences(simulated, shuffled) == {}

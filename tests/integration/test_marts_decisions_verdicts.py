@@ -1,9 +1,6 @@
 """Guard verdicts against an independent reference, on random guards; and the catalogue's own checks on planted errors."""
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from staged import workshop
+from dbt_commands import compile_sql
 
 COMPARATORS = ["ge", "gt", "le", "lt", "between"]
 COLUMNS = {
@@ -28,23 +25,10 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module")
-def compiled(repository: Path) -> Callable[[str], str]:
-    """SQL of a model or test of the dbt project, by file name, as it runs on a warehouse named `warehouse`."""
-    folder = Path(workshop().name)
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "compile", "--profiles-dir", ".", "--target-path", str(folder / "target"),
-        "--log-level-file", "none", "--select", "int_guard_verdicts", "guards,test_type:data", "guards",
-        "eligibility_thresholds_are_valid_once",
-    ]  # fmt: skip
-    environment = os.environ | {"WAREHOUSE_PATH": str(folder / "warehouse.duckdb")}
-    done = subprocess.run(command, cwd=repository / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
-
-    def read(name: str) -> str:
-        (path,) = (folder / "target" / "compiled").rglob(f"{name}.sql")
-        return path.read_text()
-
-    return read
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Model or test -> SQL, as it runs on a warehouse named `warehouse`."""
+    selected = ["int_guard_verdicts", "guards,test_type:data", "guards", "eligibility_thresholds_are_valid_once"]
+    return compile_sql(tmp_path_factory.mktemp("compiled"), *selected)
 
 
 @pytest.fixture
@@ -112,7 +96,7 @@ def test_verdict_and_margin_follow_the_definition(
 ) -> None:
     dice = random.Random(seed)
     rows = [random_guard(dice, number) for number in range(700)]
-    found = verdicts(connection, compiled("int_guard_verdicts"), rows)
+    found = verdicts(connection, compiled["int_guard_verdicts"], rows)
     assert len(found) == len(rows)
     vetoes: dict[object, int] = {}
     for row in rows:
@@ -128,8 +112,8 @@ def test_turning_the_polarity_gives_the_complement(compiled: Callable[[str], str
     rows = [random_guard(dice, number) for number in range(700)]
     other = {"pass_when_true": "veto_when_true", "veto_when_true": "pass_when_true"}
     turned = [row | {"polarity": other[row["polarity"]]} for row in rows]
-    one = verdicts(connection, compiled("int_guard_verdicts"), rows)
-    two = verdicts(connection, compiled("int_guard_verdicts"), turned)
+    one = verdicts(connection, compiled["int_guard_verdicts"], rows)
+    two = verdicts(connection, compiled["int_guard_verdicts"], turned)
     complement = {"PASS": "VETO", "VETO": "PASS", None: None}
     seen = set()
     for key, (verdict, _, logged, is_disagreeing, _) in one.items():
@@ -167,7 +151,7 @@ def test_two_limits_valid_at_once_are_an_error(
     catalogue = repository / "dbt_project" / "seeds" / "decisions" / "guards.csv"
     kinds = "{'valid_from': 'DATE', 'valid_to': 'DATE', 'bots': 'VARCHAR', 'code_versions': 'VARCHAR'}"
     connection.execute(f"create table warehouse.staging.guards as from read_csv('{catalogue}', types = {kinds})")
-    test = compiled("guards_are_valid_once")
+    test = compiled["guards_are_valid_once"]
     assert connection.execute(test).fetchall() == []
     replaced = ", ".join(f"'{value}' as {name}" for name, value in changes.items())
     connection.execute(

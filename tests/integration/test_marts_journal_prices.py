@@ -1,17 +1,13 @@
 """Forward prices of decisions against exact arithmetic on random tapes: gaps, unfinished bars, late decisions, several runs."""
 
 import datetime as dt
-import os
 import random
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import duckdb
 import pytest
 
-from staged import workshop
+from dbt_commands import compile_sql
 
 HORIZONS = [1, 3, 6, 12]
 START = dt.datetime(2025, 11, 21, 10, tzinfo=dt.UTC)
@@ -27,21 +23,13 @@ TABLES = {
 
 
 @pytest.fixture(scope="module")
-def model(repository: Path) -> str:
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """SQL of int_shadow_prices over tables of those names."""
-    folder = Path(workshop().name)
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "compile", "--profiles-dir", ".", "--target-path", str(folder / "target"),
-        "--log-level-file", "none", "--full-refresh", "--select", "int_shadow_prices",
-    ]  # fmt: skip
-    environment = os.environ | {"WAREHOUSE_PATH": str(folder / "warehouse.duckdb")}
-    done = subprocess.run(command, cwd=repository / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
-    (path,) = (folder / "target" / "compiled").rglob("int_shadow_prices.sql")
-    sql = path.read_text()
+    folder = tmp_path_factory.mktemp("compiled")
+    sql = compile_sql(folder, "int_shadow_prices", "--full-refresh")["int_shadow_prices"]
     for name in TABLES:
-        for place in ('"serve"."marts"', '"warehouse"."intermediate"', '"warehouse"."staging"', '"serve"."reference"'):
-            sql = sql.replace(f'{place}."{name}"', name)
+        for schema in ("marts", "intermediate", "staging", "reference"):
+            sql = sql.replace(f'"warehouse"."{schema}"."{name}"', name)
     return sql
 
 

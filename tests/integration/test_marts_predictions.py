@@ -1,6 +1,5 @@
 """Calibration at entry, labels and feature drift on built warehouses: against brute force, and no look into the future."""
 
-import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -11,8 +10,9 @@ import duckdb
 import numpy as np
 import pytest
 
+from dbt_commands import dbt
 from raw_loaders.load import load_landing
-from staged import build, copy_warehouse, move_warehouse, open_warehouse, workshop
+from staged import build, copy_warehouse, open_warehouse
 
 MARTS = [
     "+mart_prediction_quality",
@@ -25,19 +25,9 @@ LENGTHS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "12h": timedelt
 LEAKAGE_TEST = "int_calibration_at_entry_never_looks_forward"
 
 
-def dbt_test(warehouse: Path, *tests: str) -> subprocess.CompletedProcess[str]:
-    """Run data tests by name on a built warehouse."""
-    bench = Path(workshop().name) / "warehouse.duckdb"
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "test", "--profiles-dir", ".", "--target-path", str(bench.parent / "target"),
-        "--log-level-file", "none", "--select", *tests,
-    ]  # fmt: skip
-    copy_warehouse(warehouse, bench)
-    environment = os.environ | {"WAREHOUSE_PATH": str(bench)}
-    folder = Path(__file__).parents[2] / "dbt_project"
-    done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
-    move_warehouse(bench, warehouse.with_name("tested.duckdb"))
-    return done
+def dbt_test(warehouse: Path, *tests: str) -> tuple[int, str]:
+    """Run data tests by name on a built warehouse. Returns dbt's exit code and all it said."""
+    return dbt(warehouse, warehouse.parent / "target", "test", "--select", *tests)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +93,7 @@ def test_calibration_at_entry_is_the_newest_earlier_one(simulated: Path) -> None
 
 def test_a_planted_look_into_the_future_is_found(simulated: Path, tmp_path: Path) -> None:
     planted = copy_warehouse(simulated, tmp_path / "planted.duckdb")
-    assert dbt_test(planted, LEAKAGE_TEST).returncode == 0
+    assert dbt_test(planted, LEAKAGE_TEST)[0] == 0
     with duckdb.connect(str(planted)) as connection:
         connection.execute("set timezone = 'UTC'")
         changed = connection.execute(
@@ -123,9 +113,9 @@ def test_a_planted_look_into_the_future_is_found(simulated: Path, tmp_path: Path
             """
         ).fetchone()[0]
     assert changed == 1
-    done = dbt_test(planted, LEAKAGE_TEST)
-    assert done.returncode == 1
-    assert LEAKAGE_TEST in done.stdout and "Got 1 result" in done.stdout
+    code, said = dbt_test(planted, LEAKAGE_TEST)
+    assert code == 1
+    assert LEAKAGE_TEST in said and "Got 1 result" in said
 
 
 def test_labels_are_the_chained_returns_of_the_run(simulated: Path) -> None:

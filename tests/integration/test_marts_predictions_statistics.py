@@ -1,8 +1,5 @@
 """The statistics of the prediction marts against scipy and scikit-learn, on random predictions with ties and edge cases."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +9,8 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 from sklearn.metrics import log_loss
+
+from dbt_commands import compile_sql
 
 # models under test, in the order they rest on each other, on a made-up fct_predictions
 MODELS = {
@@ -39,18 +38,9 @@ PREDICTIONS = """
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, str]:
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Model -> SQL, compiled once, the marts in the same catalog as all the rest, which is called warehouse."""
-    folder = tmp_path_factory.mktemp("compiled")
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--profiles-dir", ".", "--target-path", str(folder),
-        "--log-level-file", "none", "--select", *MODELS,
-    ]  # fmt: skip
-    environment = os.environ | {"WAREHOUSE_PATH": str(folder / "warehouse.duckdb")}
-    done = subprocess.run(command, cwd=repository / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-4000:]
-    found = [path for path in (folder / "compiled").rglob("*.sql") if path.stem in MODELS]
-    return {path.stem: path.read_text().replace('"serve".', '"warehouse".') for path in found}
+    return compile_sql(tmp_path_factory.mktemp("compiled"), *MODELS)
 
 
 def open_bench(folder: Path) -> duckdb.DuckDBPyConnection:

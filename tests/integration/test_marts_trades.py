@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from raw_loaders.load import load_landing
-from staged import REPOSITORY, build, open_warehouse
+from serving.places import REPOSITORY
+from staged import build, open_warehouse
 
 TRADES = ["+path:models/marts/trades", "--exclude-resource-type", "unit_test"]
 STATUS = {"closed": "closed", "run_end": "abandoned", "open": "open"}

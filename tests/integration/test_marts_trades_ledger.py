@@ -1,9 +1,6 @@
 """The lot ledger and the risk ratios against independent references, on random tapes and random equity."""
 
-import os
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -15,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from dbt_commands import compile_sql
 from lot_ledger import as_rows, ledger, random_tape
 
 START = datetime(2025, 11, 21, tzinfo=UTC)
@@ -23,34 +21,22 @@ COHORT = ["fct_cohort_fills", "int_cohort_fill_parts", "fct_cohort_round_trips"]
 RISK = ["mart_risk_metrics"]
 
 
-def compile_models(folder: Path, repository: Path, *arguments: str) -> dict[str, str]:
-    """Model -> SQL, the marts in the same catalog as all the rest, which is called ledger."""
-    command = [
-        str(Path(sys.executable).parent / "dbt"), "--quiet", "compile", "--profiles-dir", ".", "--target-path", str(folder),
-        "--log-level-file", "none", "--select", *OWN, *COHORT, *RISK, *arguments,
-    ]  # fmt: skip
-    environment = os.environ | {"WAREHOUSE_PATH": str(folder / "ledger.duckdb")}
-    done = subprocess.run(command, cwd=repository / "dbt_project", env=environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-4000:]
-    return {path.stem: path.read_text().replace('"serve".', '"ledger".') for path in (folder / "compiled").rglob("*.sql")}
-
-
 @pytest.fixture(scope="module")
 def fifo(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, str]:
     """The models with lots matched first in, first out."""
-    return compile_models(tmp_path_factory.mktemp("fifo"), repository)
+    return compile_sql(tmp_path_factory.mktemp("fifo"), *OWN, *COHORT, *RISK)
 
 
 @pytest.fixture(scope="module")
 def average(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, str]:
     """The models with average cost."""
-    return compile_models(tmp_path_factory.mktemp("average"), repository, "--vars", "{lot_matching: average}")
+    return compile_sql(tmp_path_factory.mktemp("average"), *OWN, *COHORT, *RISK, "--vars", "{lot_matching: average}")
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> duckdb.DuckDBPyConnection:
     """An empty warehouse."""
-    connection = duckdb.connect(str(tmp_path / "ledger.duckdb"))
+    connection = duckdb.connect(str(tmp_path / "warehouse.duckdb"))
     connection.execute("set timezone = 'UTC'")
     connection.execute("create schema staging; create schema intermediate; create schema marts")
     return connection

@@ -10,9 +10,10 @@ import duckdb
 import pytest
 import yaml
 
+from dbt_commands import PROJECT
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.load import load_landing
-from staged import REPOSITORY, build, open_warehouse
+from staged import build, open_warehouse
 
 STREAMS = {name: load_dictionary().streams[name] for name in load_dictionary().bot_streams}
 BARS = {"5m": [406, 3, 1], "1h": [62, 1, 1], "12h": [32, 1, 1], "24h": [20, 1, 1]}
@@ -198,7 +199,7 @@ def test_one_replica_per_bar_is_canonical_and_live_where_one_is(tables: duckdb.D
 
 
 def test_every_raw_column_is_described(tables: duckdb.DuckDBPyConnection) -> None:
-    file = REPOSITORY / "dbt_project" / "models" / "raw_sources.yml"
+    file = PROJECT / "models" / "raw_sources.yml"
     declared = {t["name"]: [c["name"] for c in t["columns"]] for t in yaml.safe_load(file.read_text())["sources"][0]["tables"]}
     actual: dict[str, list[str]] = defaultdict(list)
     for table, column in tables.execute("""
