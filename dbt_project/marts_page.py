@@ -164,12 +164,11 @@ def build_demo(folder: Path) -> Path:
     """Simulate the demo landing, load it and build all models in `folder`; returns the warehouse."""
     warehouse = folder / "warehouse.duckdb"
     python = [sys.executable, "-m"]
-    dbt = [str(Path(sys.executable).parent / "dbt"), "run", "--profiles-dir", ".", "--log-level-file", "none"]
+    build = [str(Path(sys.executable).parent / "dbt"), "build", "--resource-type", "seed", "--resource-type", "model"]
     steps = [
         (REPOSITORY, [*python, "raw_loaders.simulate", "--out", str(folder / "landing"), *DEMO_ARGUMENTS]),
         (REPOSITORY, [*python, "raw_loaders", "load", "--landing", str(folder / "landing"), "--warehouse", str(warehouse)]),
-        (HERE, [dbt[0], "seed", *dbt[2:], "--target-path", str(folder / "target")]),
-        (HERE, [*dbt, "--target-path", str(folder / "target")]),
+        (HERE, [*build, "--profiles-dir", ".", "--log-level-file", "none", "--target-path", str(folder / "target")]),
     ]
     environment = os.environ | {"WAREHOUSE_PATH": str(warehouse), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     for where, command in steps:
