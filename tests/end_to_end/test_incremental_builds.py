@@ -51,16 +51,7 @@ def test_ticks_with_late_lost_and_rewritten_files_equal_a_fresh_build(arrivals: 
     arrivals.until(DAY + dt.timedelta(days=6, hours=10), without=[EXECUTIONS, EQUITY])
     tick(landing, warehouse)
 
-    # a tick touches the runs of its hour and their neighbours, and no others
-    marked = copy_warehouse(warehouse, tmp_path / "marked.duckdb")
-    with duckdb.connect(str(serve_file(marked))) as connection:
-        connection.execute("update marts.fct_decisions set code_version = 'untouched'")
-        connection.execute("update marts.fct_cohort_fills set side_raw = side_raw || '!'")
-    arrivals.until(DAY + dt.timedelta(days=6, hours=11), without=[EXECUTIONS, EQUITY])
-    tick(landing, marked)
-    assert_old_days_are_untouched(marked)
-
-    # the same hour, and a file that comes days too late; the build of a part of the models does not end the plan
+    # an hour, and a file that comes days too late; the build of a part of the models does not end the plan
     arrivals.until(DAY + dt.timedelta(days=6, hours=11), without=[EQUITY])
     load_landing(landing, warehouse)
     build(warehouse, selection=["--select", "+fct_fills", "--resource-type", "seed", "--resource-type", "model"])
@@ -75,7 +66,27 @@ def test_ticks_with_late_lost_and_rewritten_files_equal_a_fresh_build(arrivals: 
     tick(landing, fresh)
     assert differences(warehouse, fresh) == {}
 
-    # nothing landed: what is rebuilt all the same, as the runs that may have ended, is read whole
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_tick_touches_the_runs_of_its_hour_and_one_of_nothing_changes_nothing(arrivals: Arrivals, tmp_path: Path) -> None:
+    landing, warehouse, fresh = arrivals.landing, tmp_path / "warehouse.duckdb", tmp_path / "fresh.duckdb"
+    arrivals.until(DAY + dt.timedelta(days=6, hours=10))
+    tick(landing, warehouse)
+
+    marked = copy_warehouse(warehouse, tmp_path / "marked.duckdb")
+    with duckdb.connect(str(serve_file(marked))) as connection:
+        connection.execute("update marts.fct_decisions set code_version = 'untouched'")
+        connection.execute("update marts.fct_cohort_fills set side_raw = side_raw || '!'")
+    arrivals.until(DAY + dt.timedelta(days=6, hours=11))
+    tick(landing, marked)
+    assert_old_days_are_untouched(marked)
+
+    tick(landing, warehouse)
+    tick(landing, fresh)
+    assert differences(warehouse, fresh) == {}
+
+    # what is rebuilt though nothing landed, as the runs that may have ended, is read whole
     tick(landing, warehouse)
     assert differences(warehouse, fresh) == {}
 

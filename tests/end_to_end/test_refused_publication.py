@@ -15,7 +15,7 @@ from dbt_commands import parse
 from house import copied
 from raw_tables import FILLS, fill, line, member, put
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 TEST = """  data_tests:
   - holds:
       name: stg_hyperliquid_fills_has_no_evil

@@ -10,6 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dbt_project.marts_page import PAGE, marts, page
+from staged import open_warehouse
+
 # whole runs: half a minute each on a quiet machine, some minutes on a busy one
 pytestmark = pytest.mark.timeout(900)
 FILLS = "5m/logs/5m/hyperliquid_fills/*/*/hyperliquid_fills.jsonl.gz"
@@ -48,6 +51,28 @@ def test_every_file_and_staged_row_says_that_it_is_synthetic(data: Path) -> None
     with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as con:
         assert con.sql("select bool_and(is_synthetic) from raw.files").fetchone() == (True,)
         assert con.sql("select bool_and(is_synthetic) from staging.stg_signals").fetchone() == (True,)
+
+
+@pytest.mark.parametrize("seed", [0.1, 0.2])
+def test_the_page_of_the_marts_shows_what_its_queries_give_in_whatever_order_the_rows_lie(data: Path, seed: float) -> None:
+    with open_warehouse(data / "warehouse.duckdb") as connection:
+        connection.execute("select setseed(?)", [seed])
+        for mart in marts():
+            connection.execute(f"create temp table shuffled as from marts.{mart.name} order by random()")
+            connection.execute(f"drop view marts.{mart.name}")
+            connection.execute(f"create table marts.{mart.name} as from shuffled")
+            connection.execute("drop table shuffled")
+        assert page(connection) == PAGE.read_text(), "run `python -m dbt_project.marts_page`"
+
+
+def test_keys_of_the_page_of_the_marts_are_keys_of_the_tables(data: Path) -> None:
+    with open_warehouse(data / "warehouse.duckdb") as connection:
+        for mart in marts():
+            key = ", ".join(mart.key)
+            rows, keys = connection.execute(
+                f"select count(*), (select count(*) from (select distinct {key} from marts.{mart.name})) from marts.{mart.name}"
+            ).fetchone()
+            assert rows == keys, mart.name
 
 
 @pytest.mark.long

@@ -53,7 +53,7 @@ def test_real_logs_growing_in_shuffled_order(real_logs: Path, tmp_path: Path, se
     assert (again.bytes_read, len(again.files_read)) == (0, 0)
 
 
-def test_every_cut_of_a_damaged_file(tmp_path: Path) -> None:
+def test_many_cuts_of_a_damaged_file(tmp_path: Path) -> None:
     """A small file with every kind of damage, loaded at many sizes on its way, equals the file loaded at once."""
     parts = [member(line(fill(i))) for i in range(12)]
     bad_crc = bytearray(parts[5])
@@ -62,7 +62,7 @@ def test_every_cut_of_a_damaged_file(tmp_path: Path) -> None:
     broken[40:60] = b"\xff" * 20
     data = b"".join([*parts[:3], b"}\n", *parts[3:5], bytes(bad_crc), *parts[6:8], bytes(broken), *parts[9:], b"\x1f\x8b"])
     landing, warehouse = tmp_path / "landing", tmp_path / "w.duckdb"
-    for size in range(0, len(data), 17):
+    for size in range(0, len(data), 37):
         put(landing, FILLS, data[:size])
         load_landing(landing, warehouse)
         assert_reconciled(warehouse)

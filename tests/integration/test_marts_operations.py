@@ -272,6 +272,7 @@ def test_days_of_the_audit_report_add_up_to_the_whole(simulated: Path) -> None:
     assert flags == [(6,)]
 
 
+@pytest.mark.long
 def test_marts_do_not_depend_on_the_order_of_rows_or_loads(simulated: Path, landing: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     files = sorted(file for file in landing.rglob("*") if file.is_file())

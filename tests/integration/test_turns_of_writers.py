@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -44,21 +45,31 @@ COMMANDS = {
 }
 
 
-@pytest.fixture
-def settings(tmp_path: Path, dbt_manifest: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, dbt_manifest: Path) -> Settings:
     """A landing with a few records, loaded; marts beside the warehouse, and published ones."""
-    made = Settings(landing=tmp_path / "landing", data=tmp_path / "data", lock_wait_s=1)
+    folder = tmp_path_factory.mktemp("made")
+    made = Settings(landing=folder / "landing", data=folder / "data", lock_wait_s=1)
     put(made.landing, FILLS, b"".join(member(line(fill(i))) for i in range(3)))
     load_landing(made.landing, made.warehouse)
     moment = dt.datetime(2025, 11, 21, 6, tzinfo=dt.UTC)
     health = {"bot": "5m", "bucket_start_at": moment, "bucket_end_at": moment + dt.timedelta(minutes=5), "as_of_at": moment}
     decision = {"decision_id": "d", "bot": "5m", "bar_open_at": moment, "decided_at": moment, "decided_date_ist": moment.date()}
-    marts = {"fct_decisions": [decision | {"final_side": "BUY"}], "mart_health_5m": [health]}
     made.published.mkdir()
-    make_marts(made.published / "serve.duckdb", marts)
-    make_marts(serve_file(made.warehouse), marts)
-    monkeypatch.setenv("DAGSTER_HOME", str(made.dagster_home))
+    marts = make_marts(
+        made.published / "serve.duckdb", {"fct_decisions": [decision | {"final_side": "BUY"}], "mart_health_5m": [health]}
+    )
+    shutil.copyfile(marts, serve_file(made.warehouse))
     return made
+
+
+@pytest.fixture
+def settings(made: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A copy of what was made of the landing, for one test."""
+    copy = replace(made, data=tmp_path / "data")
+    shutil.copytree(made.data, copy.data)
+    monkeypatch.setenv("DAGSTER_HOME", str(copy.dagster_home))
+    return copy
 
 
 @pytest.fixture
