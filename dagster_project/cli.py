@@ -26,7 +26,7 @@ from dagster_project.partitions import DAY_FORMAT
 from dagster_project.resources import warehouse_resource
 from dagster_project.runner import RunFailedError, RunResult, Span, day_spans, execute, hour_span
 from dagster_project.schedules import DAILY_JOB, HOURLY_JOB
-from dagster_project.settings import Settings, SettingsError, remember_landing
+from dagster_project.settings import HAND_ANNOUNCEMENT_LIMIT, Settings, SettingsError, remember_landing
 from raw_loaders.dictionary import load_dictionary
 from raw_loaders.errors import LoaderError, WarehouseLockedError, check_is_there
 from raw_loaders.landing import check_landing
@@ -133,8 +133,9 @@ def run(settings: Settings, options: argparse.Namespace) -> None:
     _check_what_is_named(settings)
     with _turn_of(settings, "run"):
         settle(settings)
+        if not options.tick:
+            settings = replace(settings, announcement_limit=None if options.all else HAND_ANNOUNCEMENT_LIMIT)
         if options.all:
-            settings = replace(settings, announcement_limit=None)
             _forget_reports(settings)
         defs = build_definitions(settings)
         result, refused = _run_hours(settings, defs, hours)

@@ -10,8 +10,10 @@ from raw_loaders.turns import turns_folder
 from serving.places import REPOSITORY, data_folder, published_folder, warehouse_file
 
 DEFAULT_START = "2025-11-01"
-# Dagster takes a millisecond for each: a first load of years tells the newest hours, and each later run goes on from there
-ANNOUNCEMENT_LIMIT = 2_000
+# Dagster takes up to two milliseconds for each: a first load of years tells the newest hours, and each later run goes on from
+# there; a tick with the fewer, so that it costs no more with years behind it, a run by hand with the more
+TICK_ANNOUNCEMENT_LIMIT = 250
+HAND_ANNOUNCEMENT_LIMIT = 2_000
 
 
 class SettingsError(Exception):
@@ -35,7 +37,7 @@ class Settings:
     partitions_start: str = DEFAULT_START
     progress: bool = False
     lock_wait_s: float = 60.0
-    announcement_limit: int | None = ANNOUNCEMENT_LIMIT
+    announcement_limit: int | None = TICK_ANNOUNCEMENT_LIMIT
 
     @property
     def warehouse(self) -> Path:
