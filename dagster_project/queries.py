@@ -13,6 +13,8 @@ Row = dict[str, Any]
 Hour = tuple[str, datetime]  # a stream, and the first instant of an IST hour
 # India is half an hour off UTC: the hour is cut on the local clock
 _IST_HOUR = f"date_trunc('hour', emitted_at at time zone '{TIMEZONE}') at time zone '{TIMEZONE}'"
+_NEAR = timedelta(hours=12)  # to read what lies between costs less than another span
+_NAMED_SPANS = 20
 
 
 def rows(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
@@ -126,22 +128,37 @@ def rows_of_hours(
 ) -> dict[Hour, int]:
     """Rows of each IST hour that holds any, by stream and table; of the given hours only, when there are any given.
 
-    Reads each stream's table between the first and the last of its hours, and no table of which no hour is asked for.
+    Reads of each stream's table what lies in its hours, and no table of which no hour is asked for.
     """
     asked = None if hours is None else set(hours)
     parts = []
     for stream, table in tables.items():
         within = "emitted_at is not null"
         if asked is not None:
-            moments = [hour_at for name, hour_at in asked if name == stream]
+            moments = sorted(hour_at for name, hour_at in asked if name == stream)
             if not moments:
                 continue
-            end = max(moments) + timedelta(hours=1)
-            within = f"emitted_at >= timestamptz '{min(moments).isoformat()}' and emitted_at < timestamptz '{end.isoformat()}'"
+            within = " or ".join(
+                f"emitted_at >= timestamptz '{start.isoformat()}' and emitted_at < timestamptz '{end.isoformat()}'"
+                for start, end in _spans(moments)
+            )
         parts.append(f"select '{stream}', {_IST_HOUR} as hour_at, count(*) from {table} where {within} group by all")
     found = con.execute(" union all ".join(parts)).fetchall() if parts else []
     held = {(stream, hour_at): count for stream, hour_at, count in found}
     return held if asked is None else {hour: held[hour] for hour in asked if hour in held}
+
+
+def _spans(hours: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The hours, given in order, as half-open spans: with literal bounds DuckDB skips what lies between them. One span over all
+    of them where they are too many to be named."""
+    spans: list[tuple[datetime, datetime]] = []
+    for hour_at in hours:
+        end = hour_at + timedelta(hours=1)
+        if spans and hour_at - spans[-1][1] <= _NEAR:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((hour_at, end))
+    return spans if len(spans) <= _NAMED_SPANS else [(spans[0][0], spans[-1][1])]
 
 
 def keys_of_hours(con: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> set[tuple[str, str]]:

@@ -114,18 +114,23 @@ def tell_staged(
     """The same for streams without a clock of their own: staging knows when their rows were written.
 
     They are few and small, so all that is shown is compared with all that is staged, and nothing needs to be queued; by their
-    keys, of which only those that differ become hours: years of others cost a tick nothing but reading them.
+    keys, of which only those that are told now become hours: years of others cost a tick nothing but reading them.
     """
     streams = [stream for stream in dictionary.streams if stream not in queries.clocked(dictionary, dictionary.streams)]
     staged = {stream: f'staging."{name}"' for stream in streams if table_exists(con, "staging", name := staging_model(stream))}
     unread = _unread_hours(con, keys)
     shown = {(stream, key) for stream in streams for key in context.instance.get_materialized_partitions(raw_key(stream))}
-    there = queries.keys_of_hours(con, staged)
-    differing = (shown ^ there) | {named for named in shown if named[0] in unread}
-    candidates = {(stream, hour_of(key)): False for stream, key in differing if key >= keys[0]}
+    there = {
+        (stream, key)
+        for stream, key in queries.keys_of_hours(con, staged)
+        # the running hour is no partition yet
+        if keys[0] <= key <= keys[-1] and not (stream in unread and _is_unread((stream, hour_of(key)), unread))
+    }
+    missing = sorted(there - shown, key=lambda named: named[1], reverse=True)[:limit]
+    candidates = {(stream, hour_of(key)): False for stream, key in (shown - there) | set(missing) if key >= keys[0]}
     held = queries.rows_of_hours(con, staged, candidates)
     answer = yield from _tell(context, keys, candidates, held, unread, limit)
-    return Told(answer.reported, answer.withdrawn, sum(not _is_unread(hour, unread) for hour in answer.left))
+    return Told(answer.reported, answer.withdrawn, len(there - shown) - answer.reported)
 
 
 @dataclass(frozen=True)
