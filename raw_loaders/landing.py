@@ -2,8 +2,9 @@
 
 import contextlib
 import functools
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from raw_loaders.dictionary import Dictionary, PathFacts
 from raw_loaders.errors import LandingError
 
 _READERS = 8
-_AT_ONCE = 64
+_AT_ONCE = 256
 
 
 @dataclass(slots=True, frozen=True)
@@ -135,11 +136,17 @@ def _walk(landing: Path, dictionary: Dictionary, unreadable: dict[str, str]) -> 
     with ThreadPoolExecutor(_READERS) as readers:
         while prefixes:
             batch, prefixes[-_AT_ONCE:] = prefixes[-_AT_ONCE:], []
-            for found in readers.map(functools.partial(_list, root), batch):
+            # some folders to each reader: to hand over a single one takes as long as to list it
+            shares = [batch[first::_READERS] for first in range(_READERS)]
+            for found in itertools.chain.from_iterable(readers.map(functools.partial(_list_all, root), shares)):
                 prefixes += found.folders
                 unreadable |= found.unreadable
                 for name, stat in found.files:
                     yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))
+
+
+def _list_all(root: str, prefixes: Sequence[str]) -> list[_Folder]:
+    return [_list(root, prefix) for prefix in prefixes]
 
 
 def _list(root: str, prefix: str) -> _Folder:
