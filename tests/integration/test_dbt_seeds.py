@@ -6,8 +6,6 @@ import duckdb
 
 from dbt_commands import dbt
 
-PROJECT = Path(__file__).parents[2] / "dbt_project"
-
 
 def test_a_seed_with_other_columns_replaces_the_one_of_an_older_release(tmp_path: Path) -> None:
     warehouse = tmp_path / "warehouse.duckdb"

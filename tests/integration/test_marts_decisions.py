@@ -174,7 +174,7 @@ def test_margins_lie_on_the_side_of_the_verdict(simulated: Path) -> None:
         assert (verdict == "PASS") == (side > 0 or (side == 0 and comparator in ("ge", "le", "between")))
 
 
-def test_row_order_and_threads_do_not_show(simulated: Path, tmp_path: Path, repository: Path) -> None:
+def test_row_order_and_threads_do_not_show(simulated: Path, tmp_path: Path) -> None:
     """The marts come out alike when every relation they rest on is stored in another order and one thread builds them."""
     shuffled = copy_warehouse(simulated, tmp_path / "warehouse.duckdb")
     with duckdb.connect(str(shuffled)) as connection:

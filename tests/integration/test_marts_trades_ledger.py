@@ -22,13 +22,13 @@ RISK = ["mart_risk_metrics"]
 
 
 @pytest.fixture(scope="module")
-def fifo(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, str]:
+def fifo(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The models with lots matched first in, first out."""
     return compile_sql(tmp_path_factory.mktemp("fifo"), *OWN, *COHORT, *RISK)
 
 
 @pytest.fixture(scope="module")
-def average(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> dict[str, str]:
+def average(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The models with average cost."""
     return compile_sql(tmp_path_factory.mktemp("average"), *OWN, *COHORT, *RISK, "--vars", "{lot_matching: average}")
 
