@@ -4,6 +4,8 @@ import contextlib
 import functools
 import itertools
 import os
+import resource
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from raw_loaders.errors import LandingError
 
 _READERS = 8
 _AT_ONCE = 256
+_FAR = 5  # on a busy machine the same work may well take twice its time
 
 
 @dataclass(slots=True, frozen=True)
@@ -132,17 +135,40 @@ def _hint(landing: Path) -> str:
 def _walk(landing: Path, dictionary: Dictionary, unreadable: dict[str, str]) -> Iterator[LandedFile]:
     """The files below a landing; what could not be looked at is added to `unreadable` on the way."""
     root, prefixes = str(landing), [""]
-    # a folder that nobody looked at for an hour is read from the disk: several wait for it at once
+    is_on_disk = False
     with ThreadPoolExecutor(_READERS) as readers:
         while prefixes:
             batch, prefixes[-_AT_ONCE:] = prefixes[-_AT_ONCE:], []
-            # some folders to each reader: to hand over a single one takes as long as to list it
-            shares = [batch[first::_READERS] for first in range(_READERS)]
-            for found in itertools.chain.from_iterable(readers.map(functools.partial(_list_all, root), shares)):
+            if is_on_disk:
+                # some folders to each reader: to hand over a single one takes as long as to list it
+                shares = readers.map(functools.partial(_list_all, root), (batch[first::_READERS] for first in range(_READERS)))
+                folders = itertools.chain.from_iterable(shares)
+            else:
+                folders, is_on_disk = _list_and_see(root, batch)
+            for found in folders:
                 prefixes += found.folders
                 unreadable |= found.unreadable
                 for name, stat in found.files:
                     yield LandedFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, dictionary.classify(name))
+
+
+def _list_and_see(root: str, prefixes: Sequence[str]) -> tuple[list[_Folder], bool]:
+    """What lies in these folders, and whether to list the next ones with several readers: where they are waited for.
+
+    Nobody looked at them for an hour, and they are read from a disk; or they lie on another machine, and next to nothing of the
+    time is work. Over folders in memory several readers would only get in each other's way, as Python lets one of them work at
+    a time.
+    """
+    began, worked, read = time.perf_counter(), time.thread_time(), _blocks_read()
+    found = _list_all(root, prefixes)
+    is_read = _blocks_read() - read > len(prefixes)
+    is_far = time.perf_counter() - began > _FAR * (time.thread_time() - worked)
+    return found, len(prefixes) == _AT_ONCE and (is_read or is_far)
+
+
+def _blocks_read() -> int:
+    """Blocks of 512 bytes that this thread has had read from disks; of a system that counts none by thread, the process."""
+    return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_inblock
 
 
 def _list_all(root: str, prefixes: Sequence[str]) -> list[_Folder]:
