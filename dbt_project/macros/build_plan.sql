@@ -32,6 +32,7 @@
             {%- do run_query(plan_everything()) -%}
         {%- else -%}
             {%- do run_query(plan_days()) -%}
+            {%- do run_query(plan_poll_days()) -%}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -116,6 +117,14 @@
     where load_id not in (select load_id from build.done_loads union all select load_id from build.planned_loads);
     update build.state set plan_no = plan_no + 1 where exists (from unplanned_loads);
     insert into build.planned_loads from unplanned_loads
+{%- endmacro %}
+
+{# True for the rows that the plan's loads brought, by literals: only these let DuckDB skip what is older than the first of them. #}
+{% macro of_planned_loads(column='load_id') -%}
+    {%- set loads = asked_once("select load_id from build.planned_loads order by load_id") | map(attribute=0) | list -%}
+    {%- if loads -%} ({{ column }} >= '{{ loads[0] }}' and {{ column }} in ('{{ loads | join("', '") }}'))
+    {%- else -%} false
+    {%- endif -%}
 {%- endmacro %}
 
 {# Everything is rebuilt when it never was built, or when what holds for all rows has changed: the code, its variables, the bots with an overlay. #}

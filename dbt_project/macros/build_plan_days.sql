@@ -30,13 +30,11 @@
 #}
 {% macro plan_days() -%}
     begin;
-    create or replace temp table new_loads as select load_id from build.planned_loads;
-
     create or replace temp table touched_hours as
     {% for stream in clocked_streams() %}
-    select distinct date_trunc('hour', emitted_at) as hour_at from raw."{{ stream }}" where load_id in (from new_loads) union
+    select distinct date_trunc('hour', emitted_at) as hour_at from raw."{{ stream }}" where {{ of_planned_loads() }} union
     {%- endfor %}
-    select hour_at from raw.removed_rows where load_id in (from new_loads) and hour_at is not null;
+    select hour_at from raw.removed_rows where {{ of_planned_loads() }} and hour_at is not null;
 
     create or replace temp table touched_days as
     select {{ date_ist("(hour_at - interval 1 hour)") }} as date_ist from touched_hours
@@ -45,15 +43,15 @@
 
     create or replace temp table record_bars as
     {% for stream in bar_clocked_streams() %}
-    select distinct bar_open_at from raw."{{ stream }}" where load_id in (from new_loads) union
+    select distinct bar_open_at from raw."{{ stream }}" where {{ of_planned_loads() }} union
     {%- endfor %}
-    select bar_open_at from raw.removed_rows where load_id in (from new_loads) and bar_open_at is not null;
+    select bar_open_at from raw.removed_rows where {{ of_planned_loads() }} and bar_open_at is not null;
 
     create or replace temp table new_bursts as
     {%- for stream in ['ensemble_log', 'pnl_equity_log'] %}
     select record ->> '$.run_id' as run_id, {{ event_id_instant("record ->> '$.event_id'") }} as bar_open_at
     from raw."{{ stream }}"
-    where load_id in (from new_loads)
+    where {{ of_planned_loads() }}
     {{ "union" if not loop.last }}
     {%- endfor %};
 
@@ -87,12 +85,12 @@
     select run_id from known_bursts where bar_open_at in (from touched_bars)
     {%- for stream in run_streams() %}
     union
-    select record ->> '$.run_id' from raw."{{ stream }}" where load_id in (from new_loads)
+    select record ->> '$.run_id' from raw."{{ stream }}" where {{ of_planned_loads() }}
     union
     select run_id
     from staging.stg_{{ stream }}
     where date_trunc('hour', emitted_at) in (
-        select hour_at from raw.removed_rows where load_id in (from new_loads) and stream = '{{ stream }}'
+        select hour_at from raw.removed_rows where {{ of_planned_loads() }} and stream = '{{ stream }}'
     )
     {%- endfor %}
     union
@@ -154,32 +152,40 @@
     select date_ist from build.record_days;
 
     {{ plan_fill_days() }}
-    commit
 {%- endmacro %}
 
-{# Polls repeat the fills of days: all rows of a fill are ranked together, whenever they were polled. #}
+{# The days whose fills are ranked anew, in the transaction that plan_days() began and plan_poll_days() ends. #}
 {% macro plan_fill_days() -%}
     insert into build.fill_days
     select {{ date_ist("coalesce(" ~ from_epoch_ms("try_cast(record ->> '$.ts' as bigint)") ~ ", emitted_at)") }}
     from raw.hyperliquid_fills
-    where load_id in (from new_loads)
+    where {{ of_planned_loads() }}
     union
     select {{ date_ist('coalesce(filled_at, emitted_at)') }}
     from staging.stg_hyperliquid_fills
     where date_trunc('hour', emitted_at) in (
-        select hour_at from raw.removed_rows where load_id in (from new_loads) and stream = 'hyperliquid_fills'
+        select hour_at from raw.removed_rows where {{ of_planned_loads() }} and stream = 'hyperliquid_fills'
     )
     except
-    select date_ist from build.fill_days;
+    select date_ist from build.fill_days
+{%- endmacro %}
 
+{# Polls repeat the fills of days: all rows of a fill are ranked together, whenever they were polled. #}
+{% macro plan_poll_days() -%}
+    {%- set first = run_query("select min(date_ist) from build.fill_days").rows[0][0] -%}
+    {%- set from_first = ">= timestamptz '" ~ first ~ " 00:00:00+05:30'" %}
     insert into build.poll_days
     select date_ist from touched_days
+    {%- if first %}
     union
     select emitted_date_ist
     from staging.stg_hyperliquid_fills
-    -- comparing instants first: to tell the day of each fill there ever was would take longest of all
-    where coalesce(filled_at, emitted_at) >= (select min(date_ist) from build.fill_days) - interval 1 day
+    -- comparing instants first, those of one column: to read each fill there ever was would take longest of all
+    where (filled_at {{ from_first }} or filled_at is null)
+        and coalesce(filled_at, emitted_at) {{ from_first }}
         and {{ date_ist('coalesce(filled_at, emitted_at)') }} in (from build.fill_days)
+    {%- endif %}
     except
     select date_ist from build.poll_days;
+    commit
 {%- endmacro %}

@@ -1,9 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='part', on_schema_change='fail', meta={'part': {'kind': 'days', 'column': 'emitted_at'}}) }}
 -- Every execution writes two costs records, which name bot and bar but no run: the attribution just before it, the
 -- breakdown just after it. Through the execution they get their run.
-with decisions as (select * from {{ ref('int_decisions') }}),
-
-executions as (
+with executions as (
     select
         {{ row_key('raw') }} as row_key,
         raw.source_file,
@@ -33,6 +31,13 @@ costs as (
     from {{ source('raw', 'costs') }} as raw
     inner join {{ source('raw', 'files') }} as files on raw.source_file = files.source_file
     where {{ near_part('raw.emitted_at') }}
+),
+
+-- only those of the same bars: a year of others would be read for nothing
+decisions as (
+    select *
+    from {{ ref('int_decisions') }}
+    where bar_open_at in (select bar_open_at from executions union all select bar_open_at from costs)
 ),
 
 attributions as (select * from costs where shape = 'attribution'),

@@ -1,7 +1,7 @@
 {# Staging neither drops nor doubles nor invents a row: each accepted line of the stream (of one shape, if named) is there once.
    A tick asks for the lines of its loads. #}
 {% test same_rows_as_raw(model, stream, shape=none) %}
-{%- set loads = 'load_id in (select load_id from build.planned_loads)' if execute and is_part_tested() else 'true' %}
+{%- set loads = of_planned_loads() if execute and is_part_tested() else 'true' %}
 with staged as (
     select source_file, line_no, count(*) as staged_count from {{ model }} where {{ loads }} group by source_file, line_no
 ),
