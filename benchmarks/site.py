@@ -28,9 +28,10 @@ class Site:
         self.full_s = 0.0
 
     def prepare(self) -> None:
-        """Load and build the history, and publish until a version is written over an old one, as it is from then on."""
+        """Load, build and show the history as years of ticks would have left it: every hour of it told to Dagster, and versions
+        enough that one is written over an old one, as it is from then on."""
         self.history.hold_back()
-        self.full_s = self._run()
+        self.full_s = self._run("--all")
         for _ in range(KEPT_VERSIONS + 1):
             publish(self.folder / "data" / "warehouse.duckdb", self.published, keep=KEPT_VERSIONS)
 
