@@ -31,7 +31,8 @@ class Site:
         """Load, build and show the history as years of ticks would have left it: every hour of it told to Dagster, and versions
         enough that one is written over an old one, as it is from then on."""
         self.history.hold_back()
-        self.full_s = self._run("--all")
+        self.full_s = self._run()
+        self._run("--all")
         for _ in range(KEPT_VERSIONS + 1):
             publish(self.folder / "data" / "warehouse.duckdb", self.published, keep=KEPT_VERSIONS)
 
