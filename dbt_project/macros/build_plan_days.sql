@@ -152,9 +152,10 @@
     select date_ist from build.record_days;
 
     {{ plan_fill_days() }}
+    commit
 {%- endmacro %}
 
-{# The days whose fills are ranked anew, in the transaction that plan_days() began and plan_poll_days() ends. #}
+{# The days whose fills are ranked anew. #}
 {% macro plan_fill_days() -%}
     insert into build.fill_days
     select {{ date_ist("coalesce(" ~ from_epoch_ms("try_cast(record ->> '$.ts' as bigint)") ~ ", emitted_at)") }}
@@ -167,10 +168,13 @@
         select hour_at from raw.removed_rows where {{ of_planned_loads() }} and stream = 'hyperliquid_fills'
     )
     except
-    select date_ist from build.fill_days
+    select date_ist from build.fill_days;
 {%- endmacro %}
 
-{# Polls repeat the fills of days: all rows of a fill are ranked together, whenever they were polled. #}
+{#
+    Polls repeat the fills of days: all rows of a fill are ranked together, whenever they were polled. A statement of its own, after
+    plan_days(), because the first of those days is to be a literal.
+#}
 {% macro plan_poll_days() -%}
     {%- set first = run_query("select min(date_ist) from build.fill_days").rows[0][0] -%}
     {%- set from_first = ">= timestamptz '" ~ first ~ " 00:00:00+05:30'" %}
@@ -186,6 +190,5 @@
         and {{ date_ist('coalesce(filled_at, emitted_at)') }} in (from build.fill_days)
     {%- endif %}
     except
-    select date_ist from build.poll_days;
-    commit
+    select date_ist from build.poll_days
 {%- endmacro %}
