@@ -135,16 +135,16 @@ def _hint(landing: Path) -> str:
 def _walk(landing: Path, dictionary: Dictionary, unreadable: dict[str, str]) -> Iterator[LandedFile]:
     """The files below a landing; what could not be looked at is added to `unreadable` on the way."""
     root, prefixes = str(landing), [""]
-    is_on_disk = False
+    is_waited_for = False
     with ThreadPoolExecutor(_READERS) as readers:
         while prefixes:
             batch, prefixes[-_AT_ONCE:] = prefixes[-_AT_ONCE:], []
-            if is_on_disk:
+            if is_waited_for:
                 # some folders to each reader: to hand over a single one takes as long as to list it
                 shares = readers.map(functools.partial(_list_all, root), (batch[first::_READERS] for first in range(_READERS)))
                 folders = itertools.chain.from_iterable(shares)
             else:
-                folders, is_on_disk = _list_and_see(root, batch)
+                folders, is_waited_for = _list_and_see(root, batch)
             for found in folders:
                 prefixes += found.folders
                 unreadable |= found.unreadable
